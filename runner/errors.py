@@ -1,0 +1,159 @@
+"""The one family of errors: each says what was asked, what is there, and what to do.
+
+The program turns every member into one line on stderr (at most 200 characters) and the
+member's ``exit_code``. Anything outside the family is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+LINE_LIMIT = 200
+
+
+class RunnerError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code: ClassVar[int] = 2
+
+    def line(self) -> str:
+        """The message as one line of at most 200 characters, prefix included."""
+        return one_line(f"runner: {self}", LINE_LIMIT)
+
+
+class ConfigError(RunnerError, ValueError):
+    """A key of the configuration has a value that cannot be run.
+
+    Args:
+        key: the dotted key, as one would override it (``data.samples``).
+        value: what it was given.
+        problem: what is wrong and what to do, a phrase without a full stop.
+    """
+
+    def __init__(self, key: str, value: object, problem: str) -> None:
+        super().__init__(key, value, problem)
+        self.key = key
+        self.value = value
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{clip(self.key, 60)}={clip(show(self.value), 40)}: {self.problem}"
+
+
+class UnknownKeyError(ConfigError, LookupError):
+    """A key or an option that does not exist; says what does, and the nearest one."""
+
+    def __init__(self, key: str, value: object, asked: str, available: Iterable[str]) -> None:
+        self.available = tuple(available)
+        super().__init__(key, value, _did_you_mean(asked, self.available))
+
+
+class UsageError(RunnerError, ValueError):
+    """A call of the command line that cannot be meant as it stands."""
+
+
+class NotFoundError(RunnerError, LookupError):
+    """No run, layer or file by that name; says which ones there are."""
+
+    def __init__(self, kind: str, asked: str, available: Iterable[str], hint: str = "") -> None:
+        self.kind = kind
+        self.asked = asked
+        self.available = tuple(available)
+        super().__init__(
+            f"no {kind} {clip(show(asked), 60)}: {hint or _did_you_mean(asked, self.available)}"
+        )
+
+
+class UntrustedError(RunnerError, PermissionError):
+    """A class outside the package whose module the user has not named in ``trust``."""
+
+
+class DamagedError(RunnerError, ValueError):
+    """A stored file that is not what was written: the file, and what does not hold."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{clip(str(self.path), 110, keep_end=True)}: {self.problem}"
+
+
+class TooLargeError(ConfigError):
+    """A run that the memory or the disk cannot hold; found before any work is done."""
+
+
+class MissingExtraError(RunnerError, ImportError):
+    """An optional library that is not installed, with the command that installs it."""
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {library}: pip install 'runner[{extra}]'")
+
+
+class WriteError(RunnerError, OSError):
+    """A write that failed (full disk, read-only tree): the path and the system's reason."""
+
+    exit_code = 3
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot write {clip(str(self.path), 110, keep_end=True)}: {self.reason}"
+
+
+class LayerFailedError(RunnerError):
+    """A layer or dataset of the user's that raised; their exception is the ``__cause__``."""
+
+    exit_code = 1
+
+
+class InterruptedRunError(BaseException):
+    """SIGINT or SIGTERM during a run: not an ``Exception``, so that no layer can swallow it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number
+
+
+def show(value: object) -> str:
+    """A value as one would type it on the command line: ``null``, ``true``, ``[1,2]``, text."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        # Only as many elements as any message can show: the list may hold millions.
+        shown = ",".join(show(item) for item in value[:20])
+        return f"[{shown}]"
+    return value if isinstance(value, str) else repr(value)
+
+
+def clip(text: str, limit: int, *, keep_end: bool = False) -> str:
+    """Text on one line, shortened to ``limit`` characters with an ellipsis."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(text) <= limit:
+        return text
+    return "…" + text[1 - limit :] if keep_end else text[: limit - 1] + "…"
+
+
+def one_line(text: str, limit: int = LINE_LIMIT) -> str:
+    """Any text, a traceback's last words for instance, as one line of bounded length."""
+    return clip(text, limit)
+
+
+def nearest(asked: str, available: Iterable[str]) -> str | None:
+    """The available name most like the asked one, if any is near."""
+    matches = difflib.get_close_matches(asked, list(available), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def _did_you_mean(asked: str, available: tuple[str, ...]) -> str:
+    match = nearest(asked, available)
+    there = clip(", ".join(available), 90) if available else "none"
+    return f"did you mean {match}? (there: {there})" if match else f"there is: {there}"
