@@ -1,0 +1,108 @@
+"""What a person sees of a run while it goes: a bar if it is long, a short table at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+_BAR_AFTER = 1.0  # seconds: a shorter run is over before a bar would say anything
+
+
+class Progress:
+    """A bar on stderr, drawn only on a terminal and only once the run has lasted a while.
+
+    Args:
+        total: rows times layers, what :meth:`advance` counts up to.
+        what: the word in front of the bar.
+    """
+
+    def __init__(self, total: int, what: str = "rows") -> None:
+        self._total = total
+        self._what = what
+        self._done = 0
+        self._begun = time.monotonic()
+        self._visible = sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def advance(self, count: int) -> None:
+        """So much more is done."""
+        self._done += count
+        if not self._visible or time.monotonic() - self._begun < _BAR_AFTER:
+            return
+        if self._bar is None:
+            self._open()
+        self._bar.update(self._task, completed=self._done)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _open(self) -> None:
+        # Imported here: a run that is over before the bar would show does without.
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(self._what, total=self._total)
+        self._bar.start()
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal: stderr, so that stdout holds results alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns lined up: text to the left, numbers to the right, two spaces between."""
+    cells = [list(head), *map(list, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    numeric = [all(_is_number(row[column]) for row in rows) for column in range(len(head))]
+    lines = []
+    for row in cells:
+        padded = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        )
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """Four significant digits, as short as they go."""
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``12 ms``, ``3.4 s``, ``2 min 5 s``."""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.2g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def _is_number(cell: str) -> bool:
+    first = cell.split()[0] if cell.split() else ""
+    try:
+        float(first)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,27 @@
+"""The datasets, each a function; and their plans, so that what is wrong is said before a run."""
+
+from __future__ import annotations
+
+from runner.data._nnfs import nnfs_rules
+from runner.data.dataset import Dataset, Shape, make, plan
+from runner.data.generated import book_batch, book_sample, normal, sine, spiral, vertical
+from runner.data.table import table
+from runner.data.toy import digits, iris, wine
+
+__all__ = [
+    "Dataset",
+    "Shape",
+    "book_batch",
+    "book_sample",
+    "digits",
+    "iris",
+    "make",
+    "nnfs_rules",
+    "normal",
+    "plan",
+    "sine",
+    "spiral",
+    "table",
+    "vertical",
+    "wine",
+]

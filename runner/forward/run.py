@@ -1,0 +1,160 @@
+"""The forward pass: inputs and a network in, a stream of every layer's outputs out.
+
+Rows are always cut at multiples of ``TILE``, whatever the batch size and the number of threads,
+and the product of a tile runs on one BLAS thread: so neither can change a bit. Knows no files,
+no configuration and no clock but the one it is given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.forward.network import NamedLayer
+from runner.numerics import TILE, Rule
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of one layer's outputs.
+
+    Attributes:
+        position: the layer's place in the network, from 0.
+        start: the first row's number in the dataset.
+        outputs: rows x n_neurons.
+        seconds: what computing them took, on the clock that was given.
+    """
+
+    position: int
+    start: int
+    outputs: NDArray[Any]
+    seconds: float
+
+
+def tiles(n_samples: int) -> Iterator[tuple[int, int]]:
+    """The fixed cuts of the rows: (start, stop), each of ``TILE`` rows but the last."""
+    for start in range(0, n_samples, TILE):
+        yield start, min(start + TILE, n_samples)
+
+
+def tiles_per_batch(batch_size: int) -> int:
+    """``batch_size`` rounded up to whole tiles, in tiles."""
+    return max(1, -(-batch_size // TILE))
+
+
+def run(
+    inputs: NDArray[Any],
+    network: Sequence[NamedLayer],
+    *,
+    rule: Rule,
+    batch_size: int,
+    threads: int,
+    clock: Callable[[], float],
+) -> Iterator[Batch]:
+    """Runs every row through every layer.
+
+    Args:
+        inputs: (n_samples, n_features).
+        network: the layers, in order.
+        rule: the precision that inputs are given to the first layer in.
+        batch_size: how many rows are in the works at a time, rounded up to whole tiles.
+        threads: how many tiles are computed at once.
+        clock: gives the time in seconds.
+
+    Yields:
+        Of each layer, its rows in order. A layer's rows come after the same rows of the one before.
+
+    Raises:
+        LayerFailedError: a class of the reader's raised.
+    """
+    arriving = inputs
+    for stage in _stages(network):
+        # A layer that needs all rows at once parts the network: what reaches it is gathered.
+        gathered = None
+        if stage[-1] < len(network) - 1:
+            gathered = np.empty((len(inputs), network[stage[-1]].plan.n_neurons), rule.dtype)
+        compute = _tiled if network[stage[0]].layer.rowwise else _whole
+        for batch in compute(arriving, network, stage, rule, batch_size, threads, clock):
+            if gathered is not None and batch.position == stage[-1]:
+                gathered[batch.start : batch.start + len(batch.outputs)] = batch.outputs
+            yield batch
+        if gathered is not None:
+            arriving = gathered
+
+
+def _stages(network: Sequence[NamedLayer]) -> list[range]:
+    """The positions of the layers that run tile by tile together, and of those that run alone."""
+    stages: list[range] = []
+    for position, named in enumerate(network):
+        joins = position > 0 and named.layer.rowwise and network[position - 1].layer.rowwise
+        start = stages.pop().start if joins else position
+        stages.append(range(start, position + 1))
+    return stages
+
+
+def _whole(
+    inputs: NDArray[Any],
+    network: Sequence[NamedLayer],
+    stage: range,
+    rule: Rule,
+    batch_size: int,
+    threads: int,
+    clock: Callable[[], float],
+) -> Iterator[Batch]:
+    """One layer on all rows at once, its outputs handed on in tiles."""
+    started = clock()
+    with np.errstate(all="ignore"):
+        outputs = network[stage[0]].layer.forward(rule.cast_inputs(inputs))
+    seconds = clock() - started
+    for start, stop in tiles(len(inputs)):
+        yield Batch(stage[0], start, outputs[start:stop], seconds if start == 0 else 0.0)
+
+
+def _tiled(
+    inputs: NDArray[Any],
+    network: Sequence[NamedLayer],
+    stage: range,
+    rule: Rule,
+    batch_size: int,
+    threads: int,
+    clock: Callable[[], float],
+) -> Iterator[Batch]:
+    """Layers tile by tile, several tiles at once, handed on in order."""
+
+    def tile(start: int, stop: int) -> list[Batch]:
+        arriving = rule.cast_inputs(inputs[start:stop])
+        batches = []
+        for position in stage:
+            started = clock()
+            # Overflow is a result here, counted in the statistics; not a warning a tile.
+            with np.errstate(all="ignore"):
+                arriving = network[position].layer.forward(arriving)
+            batches.append(Batch(position, start, arriving, clock() - started))
+        return batches
+
+    # The reader's classes keep their outputs in themselves: two threads would mix them up.
+    if any(not network[position].plan.is_ours for position in stage):
+        threads = 1
+    if threads == 1 or len(inputs) <= TILE:
+        for start, stop in tiles(len(inputs)):
+            yield from tile(start, stop)
+        return
+    ahead = max(threads, tiles_per_batch(batch_size))
+    pending: deque[Future[list[Batch]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="tile") as pool:
+        try:
+            for start, stop in tiles(len(inputs)):
+                if len(pending) >= ahead:
+                    yield from pending.popleft().result()
+                pending.append(pool.submit(tile, start, stop))
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,71 @@
+"""What this machine can hold: memory and disk, asked before any work is done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+_CGROUP_LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
+
+
+def available_memory() -> int | None:
+    """Bytes that a new allocation may count on, the container's limit included; None: unknown."""
+    found = [value for value in (_system_memory(), _container_memory()) if value is not None]
+    return min(found) if found else None
+
+
+def free_disk(path: Path) -> int | None:
+    """Free bytes where ``path`` is or would be made; None: unknown."""
+    for place in (path, *path.absolute().parents):
+        try:
+            return shutil.disk_usage(place).free
+        except OSError:
+            continue
+    return None
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def size(count: int | float) -> str:
+    """Bytes as a person writes them: ``1.5 GB``."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} PB"
+
+
+def _system_memory() -> int | None:
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
+
+
+def _container_memory() -> int | None:
+    for limit, usage in _CGROUP_LIMITS:
+        try:
+            return int(Path(limit).read_text("ascii")) - int(Path(usage).read_text("ascii"))
+        except (OSError, ValueError):  # no such file, or "max": no limit
+            continue
+    return None

@@ -1,0 +1,64 @@
+"""What the tests share: the program started for real, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Program:
+    """Starts ``python -m runner`` in a folder, as a person would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(
+        self, *arguments: str, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs it to its end; stdout and stderr as text."""
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "runner", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def run(self, *arguments: str, env: dict[str, str] | None = None) -> Path:
+        """A run that has to succeed; gives its directory."""
+        done = self.start(*arguments, env=env)
+        assert done.returncode == 0, done.stderr
+        return Path(done.stdout.splitlines()[-1])
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Everything below ``outputs``."""
+        return sorted(self.folder.glob("outputs/**/*"))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """The program, in an empty folder."""
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Writes a text file below the test's folder."""
+
+    def to(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return to
