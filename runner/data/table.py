@@ -11,10 +11,10 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from runner import limits
 from runner.data.columns import OPEN, Column, Columns, UnreadableError
 from runner.data.dataset import Dataset, Shape, sized_by
 from runner.errors import ConfigError, TooLargeError, UnknownKeyError
-from runner.limits import available_memory, size
 
 
 def _size_table(
@@ -124,10 +124,12 @@ def _expand(opened: Columns, key: str, asked: Any) -> list[str]:
 
 def _check_memory(path: str, values: int) -> None:
     """A small file can unpack to any size, so its header is asked before it is."""
-    free, needed = available_memory(), 8 * values
+    free, needed = limits.available_memory(), 8 * values
     if free is not None and needed > free:
         raise TooLargeError(
-            "path", str(path), f"unpacks to {size(needed)}, {size(free)} of memory is free"
+            "path",
+            str(path),
+            f"unpacks to {limits.size(needed)}, {limits.size(free)} of memory is free",
         )
 
 

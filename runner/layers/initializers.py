@@ -65,7 +65,7 @@ def lecun(
 ) -> NDArray[np.float32]:
     """Standard deviation ``gain * sqrt(1 / n_inputs)``: keeps the second moment of a linear layer.
 
-    Source: LeCun, Bottou, Orr & Müller 1998, *Efficient BackProp*, equation 16.
+    Source: LeCun, Bottou, Orr & Müller 1998, *Efficient BackProp*, section 4.6.
     """
     return normal(n_inputs, n_neurons, random_state, gain * math.sqrt(1 / n_inputs))
 
@@ -80,8 +80,8 @@ def orthogonal(
     which makes Q unique and uniform among such matrices.
 
     Source: Saxe, McClelland & Ganguli 2014, *Exact solutions to the nonlinear dynamics of learning
-    in deep linear neural networks*, section 3; the signs: Mezzadri 2007, *How to generate random
-    matrices from the classical compact groups*, section 5.
+    in deep linear neural networks*; the signs: Mezzadri 2007, *How to generate random
+    matrices from the classical compact groups*.
     """
     drawn = draw(random_state, n_inputs, n_neurons).astype(np.float64)
     tall = drawn if n_inputs >= n_neurons else drawn.T

@@ -1,0 +1,36 @@
+"""Runs layers of neurons from YAML and keeps every layer's outputs, to the bit.
+
+Importing this costs next to nothing: what the names stand for is loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.analysis.compare import compare
+    from runner.app.single import run
+    from runner.store.index import runs
+    from runner.store.read import load
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "compare", "load", "run", "runs"]
+
+_HOME = {
+    "compare": "runner.analysis.compare",
+    "load": "runner.store.read",
+    "run": "runner.app.single",
+    "runs": "runner.store.index",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

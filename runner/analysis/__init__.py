@@ -1,0 +1,1 @@
+"""Stored runs in, values out: no printing, no files of its own."""

@@ -1,0 +1,130 @@
+"""Hydra, driven from our side: one composition a run, errors in our words."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import runner
+from runner import schema
+
+with warnings.catch_warnings():
+    # Hydra's own warnings to its developers say nothing to our users.
+    warnings.simplefilter("ignore")
+    from hydra import version
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.config_search_path import SearchPathQuery
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+from omegaconf import DictConfig
+
+from runner.app.hints import translate
+from runner.errors import UsageError
+
+CONFIG_NAME = "config"
+TASK_NAME = "runner"
+
+
+def register_configs() -> None:
+    """Makes the schema known to Hydra, under ``schema`` and ``schema/<group>/<name>``."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=schema.Config, provider="runner")
+    for group, options in schema.OPTIONS.items():
+        for name, node in options.items():
+            store.store(group=f"schema/{group}", name=name, node=node, provider="runner")
+
+
+def config_directory() -> Path:
+    """Our ``conf/``: beside the package in a checkout, inside it when it is installed."""
+    package = Path(runner.__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+@contextmanager
+def hydra_session(config_dir: str | None = None, config_path: str | None = None) -> Iterator[Hydra]:
+    """A Hydra that knows our configuration, and is gone afterwards.
+
+    Args:
+        config_dir: a directory of the user's, searched first (``-cd``).
+        config_path: a directory instead of ours (``-cp``).
+
+    Raises:
+        UsageError: there is no such directory.
+    """
+    version.setbase("1.3")
+    register_configs()
+    search_path = create_config_search_path(config_path or str(config_directory()))
+    if config_dir is not None:
+        absolute = os.path.abspath(config_dir)
+        if not os.path.isdir(absolute):
+            raise UsageError(f"--config-dir {config_dir}: no such directory")
+        search_path.prepend(
+            provider="command-line",
+            path=f"file://{absolute}",
+            anchor=SearchPathQuery(provider="schema"),
+        )
+    instance = GlobalHydra.instance()
+    outer, outer_config = instance.hydra, HydraConfig.instance().cfg
+    instance.clear()
+    try:
+        yield Hydra.create_main_hydra2(task_name=TASK_NAME, config_search_path=search_path)
+    finally:
+        instance.hydra = outer
+        HydraConfig.instance().cfg = outer_config
+
+
+def compose(
+    hydra: Hydra, config_name: str | None, overrides: Sequence[str], *, multirun: bool
+) -> DictConfig:
+    """The composed configuration, Hydra's own node included.
+
+    Raises:
+        RunnerError: what Hydra refuses, in one line.
+    """
+    with speaking_our_words(hydra, overrides):
+        return hydra.compose_config(
+            config_name=config_name or CONFIG_NAME,
+            overrides=list(overrides),
+            run_mode=RunMode.MULTIRUN if multirun else RunMode.RUN,
+            with_log_configuration=False,
+        )
+
+
+@contextmanager
+def speaking_our_words(hydra: Hydra, overrides: Sequence[str]) -> Iterator[None]:
+    """Turns Hydra's errors into ours."""
+    try:
+        yield
+    except Exception as error:
+        options: dict[str, list[str]] = {group: [] for group in hydra.list_all_config_groups()}
+        ours = translate(error, overrides, options)
+        raise ours from None
+
+
+def argument_parser() -> Any:
+    """Hydra's own parser, whose complaints are ours."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+
+    def error(message: str) -> None:
+        raise UsageError(f"{message}; see --help")
+
+    parser.error = error  # type: ignore[method-assign,assignment]
+    return parser
+
+
+def add_current_folder() -> None:
+    """Lets the user's modules be found beside where they stand, as ``python -m`` does."""
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.insert(0, os.getcwd())

@@ -1,0 +1,190 @@
+"""Hydra's and OmegaConf's errors in our words: the key, the value, what to do, on one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+    SearchPathException,
+)
+from omegaconf import DictConfig
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+    ValidationError,
+)
+
+from runner.errors import ConfigError, RunnerError, UnknownKeyError, UsageError, one_line
+
+_NEEDS = {
+    "Integer": "needs a whole number",
+    "Float": "needs a number",
+    "Boolean": "needs true or false",
+    "not Optional": "cannot be null",
+    "not a ListConfig": "needs a list: [1,2]",
+    "is not a subclass": "needs a mapping",
+    "Cannot assign": "needs a mapping",
+}
+
+
+def translate(
+    error: BaseException, overrides: Sequence[str], options: dict[str, list[str]]
+) -> RunnerError:
+    """What Hydra raised while composing, as an error of ours.
+
+    Args:
+        error: the exception.
+        overrides: as they were typed.
+        options: group -> its options, for hints; read only where it is needed.
+    """
+    chain = list(_chain(error))
+    for found in chain:
+        if isinstance(found, RunnerError):
+            return found
+        if isinstance(found, MissingConfigException):
+            return _missing(found)
+        if isinstance(found, OverrideParseException):
+            return _unparsable(found)
+        if isinstance(found, (ConfigAttributeError, ConfigKeyError)):
+            return _unknown_key(found, overrides, options)
+        if isinstance(found, InterpolationResolutionError):
+            return explain_value(found)
+        if isinstance(found, ValidationError):
+            return _invalid(found, overrides)
+    return _other(chain[0], overrides)
+
+
+def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerError:
+    """A value that OmegaConf refuses or cannot resolve, outside of any override."""
+    key = ".".join(part for part in (within, error.full_key or "") if part)
+    if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
+        return UnknownKeyError(key, "", str(error.key), _keys(error))
+    raw = _raw(error)
+    if isinstance(error, InterpolationResolutionError) or (isinstance(raw, str) and "${" in raw):
+        # The value itself may come from the environment: neither it nor the reason is shown.
+        missing = re.search(r"Environment variable '(\w+)' not found", str(error))
+        reason = f"no variable {missing[1]} in the environment" if missing else "cannot be resolved"
+        return ConfigError(key, raw if isinstance(raw, str) else "${…}", reason)
+    return ConfigError(key, error.value if error.value is not None else raw, _need(error))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what it was raised from, outermost first."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _missing(error: MissingConfigException) -> RunnerError:
+    path, options = error.missing_cfg_file or "", error.options or ()
+    group, _, option = path.rpartition("/")
+    if group and options:
+        return UnknownKeyError(group, option, option, options)
+    return UsageError(one_line(str(error)))
+
+
+def _unparsable(error: OverrideParseException) -> RunnerError:
+    key, _, value = str(error.override).partition("=")
+    reason = one_line(str(error.args[0] if error.args else error).split("\n", 2)[-2], 80)
+    if "missing EQUAL" in str(error) or not _:
+        return UsageError(f"{one_line(key, 80)}: neither a verb nor key=value; see --help")
+    return ConfigError(key, value, f"cannot be read ({reason}); quote it: '{one_line(key, 30)}=\"…\"'")
+
+
+def _unknown_key(
+    error: OmegaConfBaseException, overrides: Sequence[str], options: dict[str, list[str]]
+) -> RunnerError:
+    full_key = error.full_key or str(error.key)
+    key, value = _given(full_key, overrides)
+    asked = full_key.rpartition(".")[2]
+    there: list[str] = [str(k) for k in _keys(error)]
+    if "." not in full_key:
+        there = [k for k in there if k != "hydra"]
+    if "." not in full_key and "=" in " ".join(overrides) and asked not in options:
+        there = sorted({*there, *(group for group in options if "/" not in group)})
+    return UnknownKeyError(key, value, asked, there)
+
+
+def _invalid(error: OmegaConfBaseException, overrides: Sequence[str]) -> RunnerError:
+    key, value = _given(error.full_key or "", overrides)
+    if value is None:
+        raw = _raw(error)
+        value = error.value if error.value is not None else raw
+    return ConfigError(key, value, _need(error))
+
+
+def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
+    text = str(error)
+    ambiguous = re.search(r"Ambiguous value for argument '(.*)'", text)
+    if ambiguous or "requires --multirun" in text:
+        found = ambiguous or re.search(r"Sweep parameters '(.*)' requires", text)
+        key, _, value = (found[1] if found else text).partition("=")
+        return ConfigError(key, value, f"several values are a sweep: add -m; a list is {key}=[…]")
+    if isinstance(error, ValueError) and "Config group override must be" in text:
+        for override in overrides:
+            key, _, value = override.partition("=")
+            if value in ("", "null"):
+                return ConfigError(key, value or "''", "needs one of the group's options")
+    known = isinstance(error, (HydraException, OmegaConfBaseException, SearchPathException))
+    if not known and not isinstance(error, ConfigCompositionException):
+        raise error
+    return UsageError(one_line(text))
+
+
+def _given(full_key: str, overrides: Sequence[str]) -> tuple[str, Any]:
+    """The key that was typed and its value; the full key and None where nobody typed it."""
+    parser = OverridesParser.create()
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+        except HydraException:
+            continue
+        key = override.key_or_group
+        if full_key == key:
+            return key, text.partition("=")[2]
+        if full_key.startswith((f"{key}.", f"{key}[")):
+            value: Any = override.value()
+            for part in re.findall(r"[^.\[\]]+", full_key[len(key) :]):
+                try:
+                    value = value[int(part)] if isinstance(value, list) else value[part]
+                except (KeyError, IndexError, TypeError, ValueError):
+                    break
+            return full_key, value
+        if key.startswith(f"{full_key}."):
+            # The unknown part is a prefix of what was typed: `dta.samples=3`.
+            return key, text.partition("=")[2]
+    return full_key, None
+
+
+def _keys(error: OmegaConfBaseException) -> Iterable[str]:
+    parent = error.parent_node
+    if not isinstance(parent, DictConfig):
+        return []
+    return [str(key) for key in parent if not str(key).startswith("_")]
+
+
+def _raw(error: OmegaConfBaseException) -> Any:
+    parent = error.parent_node
+    try:
+        node = parent._get_node(error.key) if parent is not None else None
+        return node._value() if node is not None else None
+    except (OmegaConfBaseException, AttributeError, KeyError):
+        return None
+
+
+def _need(error: OmegaConfBaseException) -> str:
+    text = str(error.msg or error)
+    for mark, need in _NEEDS.items():
+        if mark in text:
+            return need
+    return one_line(text.partition("\n")[0], 100)

@@ -1,0 +1,117 @@
+"""``python -m runner [OVERRIDES]``: one run, a sweep, or one of Hydra's own questions."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra._internal.hydra import Hydra
+from hydra.types import RunMode
+
+from runner import console
+from runner.app.compose import (
+    CONFIG_NAME,
+    add_current_folder,
+    argument_parser,
+    hydra_session,
+    speaking_our_words,
+)
+from runner.app.single import run_single
+from runner.app.sweep import run_sweep
+from runner.errors import InterruptedRunError, LayerFailedError, RunnerError, UsageError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Does what the arguments ask for; gives the exit code."""
+    try:
+        args = argument_parser().parse_args(list(argv))
+        if args.experimental_rerun is not None:
+            raise UsageError("--experimental-rerun unpickles a file: use `runner reproduce RUN`")
+        with interruptible():
+            return _dispatch(args)
+    except LayerFailedError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        console.say(error.line())
+        return error.exit_code
+    except RunnerError as error:
+        console.say(error.line())
+        return error.exit_code
+    except InterruptedRunError as error:
+        console.say("runner: interrupted")
+        return error.exit_code
+
+
+def _dispatch(args: Namespace) -> int:
+    _only_one_mode(args)
+    if args.run or not (args.multirun or args.cfg or args.info or args.shell_completion):
+        args.run = not args.multirun and not args.hydra_help and not args.help
+    add_current_folder()
+    with hydra_session(args.config_dir, args.config_path) as hydra:
+        if args.hydra_help or args.cfg or args.info or args.shell_completion:
+            with speaking_our_words(hydra, args.overrides):
+                _answer(hydra, args)
+            return 0
+        if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
+            return run_sweep(hydra, args.config_name, args.overrides)
+        result = run_single(hydra, args.config_name, args.overrides)
+    print(result.directory, flush=True)
+    return 0
+
+
+def _only_one_mode(args: Namespace) -> None:
+    asked = [
+        name
+        for name in ("run", "multirun", "cfg", "info", "shell_completion")
+        if getattr(args, name)
+    ]
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} and --{asked[1].replace('_', '-')} do not go together")
+    if args.resolve and not args.cfg:
+        raise UsageError("--resolve goes with --cfg only")
+
+
+def _mode(overrides: Sequence[str]) -> RunMode | None:
+    asked = [text.partition("=")[2] for text in overrides if text.startswith("hydra.mode=")]
+    return RunMode[asked[-1]] if asked and asked[-1] in RunMode.__members__ else None
+
+
+def _answer(hydra: Hydra, args: Namespace) -> None:
+    """Hydra's own questions about the configuration, answered by Hydra."""
+    name = args.config_name or CONFIG_NAME
+    if args.hydra_help:
+        hydra.hydra_help(config_name=name, args_parser=argument_parser(), args=args)
+    elif args.cfg:
+        hydra.show_cfg(
+            config_name=name,
+            overrides=args.overrides,
+            cfg_type=args.cfg,
+            package=args.package,
+            resolve=args.resolve,
+        )
+    elif args.info:
+        hydra.show_info(args.info, config_name=name, overrides=args.overrides)
+    else:
+        hydra.shell_completion(config_name=name, overrides=args.overrides)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM end what runs inside in order; a second one at once."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        raise InterruptedRunError(number)
+
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+

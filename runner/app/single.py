@@ -1,0 +1,203 @@
+"""One run, from overrides to a committed directory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from runner import console, job
+from runner.app.compose import compose, hydra_session
+from runner.app.instantiate import HydraInstantiate
+from runner.app.plain import plain
+from runner.errors import ConfigError
+from runner.job import Job, Result
+from runner.store import load
+from runner.store.claim import Claim, claim
+from runner.store.commit import point_latest
+from runner.store.read import Run
+
+_JOB_LOGGING = {
+    "version": 1,
+    "formatters": {"simple": {"format": "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "simple",
+            "stream": "ext://sys.stderr",
+            "level": "WARNING",
+        },
+        "file": {
+            "class": "logging.FileHandler",
+            "formatter": "simple",
+            "filename": "${hydra.runtime.output_dir}/${hydra.job.name}.log",
+        },
+    },
+    "root": {"level": "INFO", "handlers": ["console", "file"]},
+    "disable_existing_loggers": False,
+}
+"""The logging of ``conf/config.yaml``, which :mod:`runner.job.log` does without Hydra."""
+
+
+def run(overrides: Sequence[str] = (), *, config_dir: str | None = None) -> Run:
+    """Does one run and loads it, for notebooks and scripts.
+
+    Args:
+        overrides: as on the command line: ``["layers=two_dense", "data.samples=100"]``.
+        config_dir: a folder with configuration of your own, as ``-cd`` takes it.
+
+    Raises:
+        RunnerError: the configuration cannot be run, or the run failed.
+    """
+    with hydra_session(config_dir) as hydra:
+        return load(run_single(hydra, None, list(overrides), quiet=True).directory)
+
+
+def run_single(
+    hydra: Hydra, config_name: str | None, overrides: Sequence[str], *, quiet: bool = False
+) -> Result:
+    """Composes, checks, claims, runs, commits."""
+    # Hydra records the mode among its overrides when the command line leaves it open.
+    asked = any(text.startswith("hydra.mode=") for text in overrides)
+    cfg = compose(
+        hydra,
+        config_name,
+        overrides if asked else [*overrides, "hydra.mode=RUN"],
+        multirun=False,
+    )
+    HydraConfig.instance().set_config(cfg)
+    directory, stamped = _directory(cfg)
+    work = Job(
+        *plain(_task(cfg)),
+        overrides=tuple(cfg.hydra.overrides.task),
+        directory=directory,
+        stamped=stamped,
+    )
+    instantiate = HydraInstantiate()
+    plan = job.prepare(work, instantiate)
+    claimed = claim(work.directory, stamped=work.stamped)
+    progress = console.Progress(plan.shape.n_samples * len(plan.layers))
+
+    def do(own_log: bool) -> Result:
+        return job.execute(
+            work, claimed, instantiate, plan=plan, advance=progress.advance, own_log=own_log
+        )
+
+    try:
+        if _is_usual(cfg):
+            _set_output_dir(cfg, claimed)
+            work.hydra_files.update(hydra_files(cfg))
+            result = do(own_log=True)
+        else:
+            result = _run_by_hydra(hydra, config_name, cfg, claimed, lambda: do(own_log=False))
+    finally:
+        progress.close()
+    point_latest(Path("outputs"), result.directory)
+    if not quiet:
+        show(result, plan)
+    return result
+
+
+def show(result: Result, plan: job.Plan) -> None:
+    """The run as a short table on stderr."""
+    shape = plan.shape
+    console.say(f"run {result.run_id}: {shape.n_samples} samples x {shape.n_features} features")
+    rows = [
+        (
+            str(row["position"]),
+            row["name"],
+            row["kind"],
+            f"{row['n_samples']} x {row['n_neurons']}",
+            console.number(row["mean"]),
+            console.number(row["std"]),
+            console.duration(row["seconds"]),
+        )
+        for row in result.layers
+    ]
+    console.say(console.table(("", "layer", "kind", "shape", "mean", "std", "time"), rows))
+    for name, value in result.metrics.items():
+        console.say(f"{name} {console.number(value)}")
+    for note in result.notes:
+        console.say(f"note: {note}")
+    console.say(f"finished in {console.duration(result.seconds)}")
+
+
+def hydra_files(cfg: DictConfig) -> dict[str, str]:
+    """The texts of ``.hydra``, as Hydra's ``run_job`` writes them."""
+    HydraConfig.instance().set_config(cfg)
+    own = copy.deepcopy(HydraConfig.instance().cfg)
+    return {
+        "config.yaml": OmegaConf.to_yaml(_task(cfg)),
+        "hydra.yaml": OmegaConf.to_yaml(own),
+        "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
+    }
+
+
+def _task(cfg: DictConfig) -> DictConfig:
+    task = copy.deepcopy(cfg)
+    with read_write(task), open_dict(task):
+        del task["hydra"]
+    return task
+
+
+def _directory(cfg: DictConfig) -> tuple[Path, bool]:
+    raw: Any = OmegaConf.to_container(cfg.hydra.run, resolve=False)
+    pattern = str(raw["dir"])  # type: ignore[index,call-overload]
+    text = str(OmegaConf.select(cfg, "hydra.run.dir"))
+    if not text.strip() or text == "None":
+        raise ConfigError("hydra.run.dir", text, "needs a directory; leave it out for a new one")
+    return Path(text).absolute(), "${now:" in pattern
+
+
+def _set_output_dir(cfg: DictConfig, claimed: Claim) -> None:
+    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
+        cfg.hydra.runtime.output_dir = str(claimed.directory)
+
+
+def _is_usual(cfg: DictConfig) -> bool:
+    """Whether Hydra would do nothing around this job that we don't do faster."""
+    hydra = cfg.hydra
+    return (
+        not hydra.callbacks
+        and not hydra.job.env_set
+        and not hydra.job.env_copy
+        and not hydra.job.chdir
+        and hydra.verbose is False
+        and hydra.output_subdir == ".hydra"
+        and hydra.job.name == "runner"
+        and OmegaConf.to_container(hydra.job_logging, resolve=False) == _JOB_LOGGING
+    )
+
+
+def _run_by_hydra(
+    hydra: Hydra,
+    config_name: str | None,
+    cfg: DictConfig,
+    claimed: Claim,
+    do: Callable[[], Result],
+) -> Result:
+    """The same inside Hydra's own ``run_job``: callbacks, env_set, chdir, other logging."""
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
+        cfg.hydra.run.dir = str(claimed.directory)
+        cfg.hydra.mode = RunMode.RUN
+    callbacks = Callbacks(cfg)
+    callbacks.on_run_start(config=cfg, config_name=config_name)
+    outcome = run_job(
+        task_function=lambda task: do(),
+        config=cfg,
+        job_dir_key="hydra.run.dir",
+        job_subdir_key=None,
+        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+    )
+    callbacks.on_run_end(config=cfg, config_name=config_name, job_return=outcome)
+    result = outcome.return_value
+    assert isinstance(result, Result)
+    return result

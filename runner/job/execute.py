@@ -1,0 +1,306 @@
+"""The way of one run: claim, draw, run forward, store, commit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from runner import limits
+from runner.data import Dataset
+from runner.errors import (
+    InterruptedRunRunError,
+    LayerFailedError,
+    RunnerError,
+    WriteError,
+    one_line,
+)
+from runner.forward import network
+from runner.forward.run import run
+from runner.forward.statistics import ClassMetrics, Statistics
+from runner.forward.targets import Instantiate
+from runner.job.job import Job
+from runner.job.log import close_logs_in, run_log
+from runner.job.plan import Plan, prepare
+from runner.provenance import Gathering
+from runner.store import layout
+from runner.store.claim import Claim
+from runner.store.commit import commit
+from runner.store.write import RunWriter
+
+log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        directory: where it is.
+        run_id: its name for ever.
+        status: FINISHED; anything else comes as an exception.
+        layers: the rows of ``layers.parquet``.
+        metrics: loss and accuracy, where there are any.
+        seconds: from the claim to the commit.
+    """
+
+    directory: Path
+    run_id: str
+    status: str
+    layers: list[dict[str, Any]]
+    metrics: dict[str, float]
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+
+
+def execute(
+    job: Job,
+    claim: Claim,
+    instantiate: Instantiate,
+    *,
+    plan: Plan | None = None,
+    threads: int | None = None,
+    advance: Callable[[int], None] = lambda rows: None,
+    own_log: bool = True,
+) -> Result:
+    """Does a run in a directory that is claimed, and commits it, however it ends.
+
+    Args:
+        job: what to run.
+        claim: the directory, ours alone.
+        instantiate: makes the reader's own classes.
+        plan: the job, checked; None: checked here, and what is refused is recorded as FAILED.
+        threads: tiles computed at once; None: one for each core.
+        advance: told of every batch how many rows were computed.
+        own_log: write ``runner.log`` here; False where Hydra has set up the logging.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ConfigError: the configuration cannot be run; the run is committed as FAILED.
+        LayerFailedError: a class of the reader's raised; the run is committed as FAILED.
+        InterruptedRunError: a signal; the run is committed as INTERRUPTED.
+        WriteError: the disk is full or not ours; nothing that reads as a run is left.
+    """
+    run_id = secrets.token_hex(8)
+    started, clock = datetime.now(UTC), time.perf_counter()
+    facts = Gathering(threads=threads or limits.cores())
+    facts.start()
+    record: dict[str, Any] = {
+        "run_id": run_id,
+        "name": job.config["name"],
+        "tags": list(job.config["tags"]),
+        "start_time": started,
+        "overrides": list(job.overrides),
+        "config": job.config_json,
+        "config_hash": job.config_hash,
+        "params": job.params(),
+    }
+    writer = RunWriter(claim, run_id)
+    end = _End(writer, record, facts)
+    try:
+        with run_log(claim.directory) if own_log else nullcontext():
+            log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
+            _write_hydra_files(claim.directory, job.hydra_files)
+            plan = plan or prepare(job, instantiate)
+            with threadpool_limits(limits=1, user_api="blas"):
+                layers, metrics, notes = _pass(
+                    plan, instantiate, writer, threads or limits.cores(), advance
+                )
+            for row in layers:
+                log.info("layer %(position)d %(name)s: mean %(mean)g, std %(std)g", row)
+            for note in notes:
+                log.warning("%s", note)
+        close_logs_in(claim.directory)
+        end.commit(layout.FINISHED, None, layers, metrics)
+    except BaseException as error:
+        _fail(end, claim, error)
+        raise
+    seconds = time.perf_counter() - clock
+    return Result(claim.directory, run_id, layout.FINISHED, layers, metrics, seconds, notes)
+
+
+def _pass(
+    plan: Plan,
+    instantiate: Instantiate,
+    writer: RunWriter,
+    threads: int,
+    advance: Callable[[int], None],
+) -> tuple[list[dict[str, Any]], dict[str, float], list[str]]:
+    """Data, layers, forward pass and files; gives the rows of the layers, metrics and notes."""
+    dataset = plan.make_data()
+    writer.inputs(dataset.inputs, dataset.targets)
+    layers = network.build(plan.layers, plan.rule, plan.stream, instantiate)
+    writer.parameters(
+        [(n.name, part, array) for n in layers for part, array in n.layer.parameters().items()]
+    )
+    n_samples = len(dataset.inputs)
+    keepers = [_Keeper(plan, writer, position, named) for position, named in enumerate(layers)]
+    metrics, notes = _class_metrics(plan, dataset)
+    stream = run(
+        dataset.inputs,
+        layers,
+        rule=plan.rule,
+        batch_size=plan.batch_size,
+        threads=threads,
+        clock=time.perf_counter,
+    )
+    for batch in stream:
+        keepers[batch.position].take(batch.start, batch.outputs, batch.seconds)
+        if metrics and batch.position == len(layers) - 1:
+            stop = batch.start + len(batch.outputs)
+            assert dataset.targets is not None
+            metrics.update(batch.outputs, dataset.targets[batch.start : stop])
+        advance(len(batch.outputs))
+    rows = [keeper.close(n_samples) for keeper in keepers]
+    writer.layers(rows)
+    return rows, metrics.row() if metrics else {}, notes
+
+
+class _Keeper:
+    """What happens to one layer's outputs: statistics and digest of all, a file of those kept."""
+
+    def __init__(
+        self, plan: Plan, writer: RunWriter, position: int, named: network.NamedLayer
+    ) -> None:
+        part = named.plan
+        self._head = {
+            "position": position,
+            "name": part.name,
+            "kind": part.kind,
+            "n_inputs": part.n_inputs,
+            "n_neurons": part.n_neurons,
+            "n_samples": plan.shape.n_samples,
+            "dtype": plan.rule.dtype.name,
+        }
+        shape = (plan.shape.n_samples, part.n_neurons)
+        self._digest = layout.OutputsDigest(plan.rule.dtype, shape)
+        self._statistics = Statistics()
+        self._seconds = 0.0
+        self._kept = plan.kept_rows
+        self._file = (
+            writer.layer(
+                position=position,
+                name=part.name,
+                kind=part.kind,
+                n_inputs=part.n_inputs,
+                n_neurons=part.n_neurons,
+                n_samples=plan.kept_rows,
+                dtype=plan.rule.dtype,
+                n_layers=len(plan.layers),
+                codec=plan.codec,
+            )
+            if plan.kept_rows
+            else None
+        )
+
+    def take(self, start: int, outputs: np.ndarray[Any, Any], seconds: float) -> None:
+        self._seconds += seconds
+        self._statistics.update(outputs)
+        self._digest.update(outputs)
+        if self._file and start < self._kept:
+            self._file.write(outputs[: self._kept - start])
+
+    def close(self, n_samples: int) -> dict[str, Any]:
+        stored = self._file.close() if self._file else None
+        return {
+            **self._head,
+            **self._statistics.row(),
+            "digest": self._digest.hexdigest(),
+            "path": stored.path if stored else None,
+            "bytes": stored.bytes if stored else 0,
+            "seconds": self._seconds,
+        }
+
+
+def _class_metrics(plan: Plan, dataset: Dataset) -> tuple[ClassMetrics | None, list[str]]:
+    """The metrics, where the last layer is Softmax and the targets are classes."""
+    last, targets = plan.layers[-1], dataset.targets
+    if last.target != "runner.layers.Softmax" or targets is None or targets.dtype.kind not in "iu":
+        return None, []
+    if int(targets.min()) < 0 or int(targets.max()) >= last.n_neurons:
+        return None, [
+            f"no metrics: the targets go from {targets.min()} to {targets.max()}, "
+            f"and {last.name} has {last.n_neurons} neurons"
+        ]
+    return ClassMetrics(), []
+
+
+def _write_hydra_files(directory: Path, files: Mapping[str, str]) -> None:
+    if not files:
+        return
+    folder = directory / ".hydra"
+    try:
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise WriteError(folder, error.strerror or str(error)) from error
+
+
+@dataclass(frozen=True)
+class _End:
+    """What every end of a run has in common."""
+
+    writer: RunWriter
+    record: dict[str, Any]
+    facts: Gathering
+
+    def commit(
+        self,
+        status: str,
+        error: str | None,
+        layers: list[dict[str, Any]],
+        metrics: Mapping[str, float],
+    ) -> None:
+        digests = [row["digest"] for row in layers]
+        self.record.update(
+            status=status,
+            error=error,
+            end_time=datetime.now(UTC),
+            digest=layout.run_digest(digests) if digests else None,
+            metrics=dict(metrics),
+            facts=self.facts.result(),
+        )
+        commit(self.writer, self.record)
+
+
+def _fail(end: _End, claim: Claim, error: BaseException) -> None:
+    """Commits a run that did not finish, with the reason; a write that fails again is let be."""
+    status = layout.FAILED
+    if isinstance(error, (InterruptedRunError, KeyboardInterrupt)):
+        status = layout.INTERRUPTED
+        reason = f"interrupted by signal {getattr(error, 'exit_code', 130) - 128}"
+    elif isinstance(error, RunnerError):
+        reason = one_line(str(error))
+    else:
+        reason = one_line(f"{type(error).__name__}: {error}")
+    try:
+        end.writer.discard()
+        if claim.directory.is_dir():
+            _log_failure(claim.directory, error, reason)
+            end.commit(status, reason, [], {})
+    except (WriteError, OSError):
+        claim.release()
+
+
+def _log_failure(directory: Path, error: BaseException, reason: str) -> None:
+    close_logs_in(directory)
+    with run_log(directory):
+        cause = error.__cause__ if isinstance(error, LayerFailedError) else error
+        if isinstance(error, RunnerError) and not isinstance(error, LayerFailedError):
+            log.error("%s", reason)
+        else:
+            log.error("%s\n%s", reason, "".join(traceback.format_exception(cause)).rstrip())

@@ -1,0 +1,111 @@
+"""A run that is composed but not begun, and what of its configuration is recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.schema import BY_TARGET, NOT_IN_HASH, OPTIONS, Config
+
+
+@dataclass(frozen=True)
+class Job:
+    """What it takes to do a run, as plain values.
+
+    Attributes:
+        config: the task's configuration, every interpolation resolved.
+        stored: the same as it goes to disk: text from ``${oc.env:…}`` stays the interpolation.
+        overrides: the task's overrides as they were typed.
+        directory: where the run goes.
+        stamped: whether the directory is a timestamp of ours, that makes way for one that is taken.
+        hydra_files: file name -> text, for ``.hydra``.
+    """
+
+    config: Mapping[str, Any]
+    stored: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    directory: Path
+    stamped: bool
+    hydra_files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config_json(self) -> str:
+        """The configuration as it is stored in ``run.parquet``."""
+        return json.dumps(self.stored, ensure_ascii=False)
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 over the keys that can change the result, in one canonical form."""
+        hashed = {key: value for key, value in self.stored.items() if key not in NOT_IN_HASH}
+        text = json.dumps(hashed, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        # The order of the layers is part of what is run, and sorting the keys has lost it.
+        order = json.dumps(list(self.stored.get("layers") or {}), ensure_ascii=False)
+        return hashlib.sha256(f"{text}\n{order}".encode()).hexdigest()
+
+    def params(self) -> dict[str, tuple[Any, type]]:
+        """Dotted key -> value and type, for every leaf of the configuration.
+
+        The type is the schema's: int, float, bool or str; list for what is stored as JSON.
+        """
+        return dict(_leaves("", self.stored, dataclass_types(Config)))
+
+
+def dataclass_types(schema: type) -> dict[str, type]:
+    """Field -> plain type of a schema: ``Optional[int]`` is int, ``Any`` is left out."""
+    return {
+        name: plain
+        for name, hint in typing.get_type_hints(schema).items()
+        if (plain := _plain(hint)) is not None
+    }
+
+
+def _plain(hint: Any) -> type | None:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        options = [option for option in typing.get_args(hint) if option is not type(None)]
+        return _plain(options[0]) if len(options) == 1 else None
+    origin = typing.get_origin(hint) or hint
+    return origin if origin in (int, float, bool, str, list) else None
+
+
+def _leaves(
+    prefix: str, node: Mapping[str, Any], known: Mapping[str, type]
+) -> Iterator[tuple[str, tuple[Any, type]]]:
+    for key, value in node.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(f"{dotted}.", value, _types_of(dotted, value))
+        else:
+            yield dotted, (value, _type_of(value, known.get(str(key))))
+
+
+def _types_of(dotted: str, node: Mapping[str, Any]) -> Mapping[str, type]:
+    schema = BY_TARGET.get(str(node.get("_target_")))
+    if schema is None and dotted in OPTIONS:
+        # The groups without a class (seeds, numerics, save): the schema that has these keys.
+        fits = (
+            s
+            for s in OPTIONS[dotted].values()
+            if {f.name for f in dataclasses.fields(s)} == set(node)
+        )
+        schema = next(fits, None)
+    return dataclass_types(schema) if schema else {}
+
+
+def _type_of(value: Any, known: type | None) -> type:
+    if isinstance(value, (list, tuple, Mapping)):
+        return list
+    if value is None:
+        return known or str
+    # Text where the schema has a number: an interpolation of the environment, kept as it is.
+    if isinstance(value, str):
+        return str
+    if known is float and isinstance(value, int):
+        return float
+    return type(value) if type(value) in (bool, int, float) else str

@@ -1,0 +1,48 @@
+"""The run's own log file, open exactly as long as the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runner.errors import WriteError
+
+FILE_NAME = "runner.log"
+_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+
+
+@contextmanager
+def run_log(directory: Path) -> Iterator[None]:
+    """Sends what the process logs, from INFO up, to ``runner.log`` in the directory.
+
+    Raises:
+        WriteError: the file cannot be made.
+    """
+    path = directory / FILE_NAME
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise WriteError(path, error.strerror or str(error)) from error
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(min(level, logging.INFO))
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def close_logs_in(directory: Path) -> None:
+    """Closes the log files that somebody else (Hydra) opened in the directory."""
+    inside = str(directory.absolute())
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, logging.FileHandler) and handler.baseFilename.startswith(inside):
+            root.removeHandler(handler)
+            handler.close()

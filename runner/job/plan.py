@@ -1,0 +1,214 @@
+"""The checks of meaning: everything a run needs to know before it makes a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import runner.data
+from runner import limits
+from runner.data import Dataset, Shape, nnfs_rules
+from runner.errors import ConfigError, LayerFailedError, TooLargeError
+from runner.forward import network
+from runner.forward.run import tiles_per_batch
+from runner.forward.targets import Instantiate, check_target
+from runner.job.job import Job
+from runner.numerics import TILE, Rule, rule
+from runner.schema import BY_TARGET
+
+SEED_LIMIT = 2**32
+CODECS = ("none", "zstd", "lz4", "snappy", "gzip")
+KEEPS = ("all", "statistics", "first")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run whose configuration is known to make sense.
+
+    Attributes:
+        rule: the precision.
+        shape: the dataset's.
+        layers: the layers, named and connected.
+        batch_size: rows at a time.
+        codec: of the stored outputs.
+        keep: how many rows of each layer are kept; None: all of them.
+        make_data: draws the dataset.
+        stream: position -> the stream that layer draws from.
+    """
+
+    rule: Rule
+    shape: Shape
+    layers: tuple[network.LayerPlan, ...]
+    batch_size: int
+    codec: str
+    keep: int | None
+    make_data: Callable[[], Dataset]
+    stream: Callable[[int], np.random.RandomState]
+
+    @property
+    def kept_rows(self) -> int:
+        """Rows of each layer that go to disk."""
+        return self.shape.n_samples if self.keep is None else min(self.keep, self.shape.n_samples)
+
+
+def prepare(job: Job, instantiate: Instantiate) -> Plan:
+    """Checks what the configuration means; makes no directory and draws nothing.
+
+    Raises:
+        ConfigError: a value that cannot be run, with its key.
+        UntrustedError: a class or function of a module that the user has not named.
+        TooLargeError: more than the memory or the disk can hold.
+        LayerFailedError: a dataset function of the user's raised.
+    """
+    config = job.config
+    trust = _trusted(config["trust"])
+    precision = rule(config["numerics"]["rule"])
+    data_stream, layer_stream = _streams(config["seeds"])
+    shape, make_data = _dataset(config["data"], trust, data_stream, precision, instantiate)
+    layers = network.plan(config["layers"], shape.n_features, trust)
+    plan = Plan(
+        rule=precision,
+        shape=shape,
+        layers=layers,
+        batch_size=_whole("batch_size", config["batch_size"], 1),
+        codec=_option("save.codec", config["save"]["codec"], CODECS),
+        keep=_kept(config["save"]),
+        make_data=make_data,
+        stream=layer_stream,
+    )
+    _check_size(plan, job)
+    return plan
+
+
+def _trusted(trust: Any) -> list[str]:
+    for module in trust:
+        if not all(part.isidentifier() for part in str(module).split(".")):
+            raise ConfigError("trust", module, "needs names of modules: trust=[mymodule]")
+    return list(trust)
+
+
+def _streams(
+    seeds: Mapping[str, Any],
+) -> tuple[np.random.RandomState, Callable[[int], np.random.RandomState]]:
+    if "seed" in seeds:
+        book = np.random.RandomState(_seed("seeds.seed", seeds["seed"]))
+        return book, lambda position: book
+    data, layers = (_seed(f"seeds.{key}", seeds[key]) for key in ("data", "layers"))
+
+    def stream(position: int) -> np.random.RandomState:
+        sequence = np.random.SeedSequence(layers, spawn_key=(position,))
+        return np.random.RandomState(np.random.MT19937(sequence))
+
+    return np.random.RandomState(data), stream
+
+
+def _seed(key: str, value: Any) -> int:
+    if _whole(key, value, 0) >= SEED_LIMIT:
+        raise ConfigError(key, value, f"needs a seed from 0 to {SEED_LIMIT - 1}")
+    return int(value)
+
+
+def _dataset(
+    entry: Any,
+    trust: list[str],
+    stream: np.random.RandomState,
+    precision: Rule,
+    instantiate: Instantiate,
+) -> tuple[Shape, Callable[[], Dataset]]:
+    if not isinstance(entry, Mapping) or "_target_" not in entry:
+        raise ConfigError("data", entry, "needs a dataset, a mapping with a _target_: data=spiral")
+    ours = [target for target in BY_TARGET if target.startswith("runner.data.")]
+    target = check_target("data", entry["_target_"], ours, trust)
+    arguments = {str(key): value for key, value in entry.items() if key != "_target_"}
+    if target in ours:
+        try:
+            shape = runner.data.plan(target, arguments)
+        except ConfigError as error:
+            raise type(error)(f"data.{error.key}", error.value, error.problem) from None
+        return shape, lambda: runner.data.make(target, arguments, stream)
+    # How much a function of the user's gives is not known before it is called.
+    with nnfs_rules(stream, dot=precision.name == "nnfs"):
+        try:
+            made = instantiate.call(target, arguments)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise LayerFailedError(f"dataset {target} raised {reason}") from error
+    dataset = _as_dataset(target, made)
+    classes = dataset.targets is not None and dataset.targets.dtype.kind in "iu"
+    n_classes = int(dataset.targets.max()) + 1 if classes else None  # type: ignore[union-attr]
+    return Shape(*dataset.inputs.shape, n_classes, dataset.inputs.dtype), lambda: dataset
+
+
+def _as_dataset(target: str, made: Any) -> Dataset:
+    inputs, targets = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    inputs = np.asarray(inputs)
+    if inputs.ndim != 2 or not inputs.size or inputs.dtype.kind not in "fiu":
+        raise ConfigError(
+            "data._target_", target, "needs to give inputs: numbers, samples x features"
+        )
+    if inputs.dtype not in (np.float32, np.float64):
+        inputs = inputs.astype(np.float64)
+    if targets is not None:
+        targets = np.asarray(targets)
+        if targets.size != len(inputs) or targets.dtype.kind not in "fiu":
+            raise ConfigError("data._target_", target, "needs to give one target for each sample")
+        targets = targets.reshape(-1)
+    return Dataset(inputs, targets)
+
+
+def _whole(key: str, value: Any, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(key, value, f"needs a whole number from {least}")
+    return value
+
+
+def _option(key: str, value: Any, options: tuple[str, ...]) -> str:
+    if value not in options:
+        raise ConfigError(key, value, f"needs one of {', '.join(options)}")
+    return str(value)
+
+
+def _kept(save: Mapping[str, Any]) -> int | None:
+    keep = _option("save.keep", save["keep"], KEEPS)
+    rows = _whole("save.rows", save["rows"], 1)
+    return {"all": None, "statistics": 0, "first": rows}[keep]
+
+
+def _check_size(plan: Plan, job: Job) -> None:
+    """Compares what the run will take with what there is; errs on the small side."""
+    samples, features = plan.shape.n_samples, plan.shape.n_features
+    item = plan.rule.dtype.itemsize
+    data = samples * (features * plan.shape.dtype.itemsize + 8)
+    weights = sum(p.n_inputs * p.n_neurons * 8 for p in plan.layers if p.kind == "Dense")
+    in_works = min(tiles_per_batch(plan.batch_size) * TILE, samples)
+    outputs = sum(p.n_neurons for p in plan.layers) * item
+    memory, disk = limits.available_memory(), limits.free_disk(job.directory)
+    needed = data + weights + in_works * outputs
+    if memory is not None and needed > memory:
+        key, value = _largest(plan, job, data, weights, in_works * outputs)
+        has = limits.size(memory)
+        raise TooLargeError(key, value, f"needs {limits.size(needed)} of memory, {has} is free")
+    stored = data + weights + plan.kept_rows * outputs
+    if disk is not None and stored > disk:
+        key, value = _largest(plan, job, data, weights, plan.kept_rows * outputs)
+        free = limits.size(disk)
+        raise TooLargeError(
+            key, value, f"needs {limits.size(stored)} of disk, {free} is free; save=statistics?"
+        )
+
+
+def _largest(plan: Plan, job: Job, data: int, weights: int, outputs: int) -> tuple[str, Any]:
+    """The key to blame: of what takes the most."""
+    if weights > max(data, outputs):
+        widest = max(plan.layers, key=lambda p: p.n_inputs * p.n_neurons)
+        entry = job.config["layers"][widest.key.removeprefix("layers.")]
+        width = "width" if "width" in entry else "n_neurons"
+        return f"{widest.key}.{width}", widest.n_neurons
+    for key in ("samples", "path"):
+        if key in job.config["data"]:
+            return f"data.{key}", job.config["data"][key]
+    return "data", job.config["data"]["_target_"]

@@ -1,0 +1,59 @@
+"""Runs on disk: the one wing that knows parquet.
+
+Nothing is loaded before it is used, so that a run pays for writing alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.store.claim import Claim, adopt, claim_sweep, is_alive
+    from runner.store.commit import point_latest
+    from runner.store.index import resolve, rows, runs
+    from runner.store.read import Layer, Run, load
+    from runner.store.verify import Finding
+    from runner.store.write import RunWriter, StoredFile
+
+__all__ = [
+    "Claim",
+    "Finding",
+    "Layer",
+    "Run",
+    "RunWriter",
+    "StoredFile",
+    "adopt",
+    "claim_sweep",
+    "is_alive",
+    "load",
+    "point_latest",
+    "resolve",
+    "rows",
+    "runs",
+]
+
+# Not `claim`, `commit` and `verify`: these names are the modules', where the functions are.
+_HOME = {
+    "Claim": "claim",
+    "Finding": "verify",
+    "Layer": "read",
+    "Run": "read",
+    "RunWriter": "write",
+    "StoredFile": "write",
+    "adopt": "claim",
+    "claim_sweep": "claim",
+    "is_alive": "claim",
+    "load": "read",
+    "point_latest": "commit",
+    "resolve": "index",
+    "rows": "index",
+    "runs": "index",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return value

@@ -1,0 +1,193 @@
+"""The commit: after it a run exists, whole and on disk; before it there is none.
+
+Every file is written and synced in the staging folder and then put in place, ``run.parquet`` last.
+The steps are apart, so that runs that end together can share them: each step of all of them
+before the next step of any.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.store import columns, layout, sums
+from runner.store.claim import Claim
+from runner.store.files import hash_file, sync_directory, sync_file, write_file, writing
+from runner.store.parquet import to_bytes
+from runner.store.write import RunWriter
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A run whose files are all written, and not yet in place.
+
+    Attributes:
+        claim: of its directory.
+        staged: what the staging folder holds, relative paths.
+        present: what lies in place already (``.hydra``, the log), relative paths.
+    """
+
+    claim: Claim
+    staged: tuple[str, ...]
+    present: tuple[str, ...]
+
+    @property
+    def directory(self) -> Path:
+        """Where the run will be."""
+        return self.claim.directory
+
+    @property
+    def staging(self) -> Path:
+        """Where its files are now."""
+        return self.directory / layout.STAGING_FOLDER
+
+
+def commit(target: RunWriter | Claim, record: Mapping[str, Any]) -> None:
+    """Makes a run of what was written, or of the claim alone.
+
+    A run that is not FINISHED keeps its layers only where they are complete.
+
+    Args:
+        target: the writer, or the claim where nothing was written.
+        record: the row of ``run.parquet``: the keys of :data:`layout.RUN_COLUMNS` (``config`` as
+            JSON, times aware), ``params`` (dotted key -> (value, type)), ``metrics`` (name ->
+            float) and ``facts`` (``git.*`` and ``env.*`` by their whole names).
+
+    Raises:
+        WriteError: the disk is full, or not ours; no run is there then.
+    """
+    commit_all([seal(target, record)])
+
+
+def commit_all(runs: Sequence[Sealed]) -> None:
+    """Commits sealed runs together, a step of all before the next step of any."""
+    for step in (sync_files, place, sync_places, finish, sync_ends):
+        for run in runs:
+            step(run)
+
+
+def seal(target: RunWriter | Claim, record: Mapping[str, Any]) -> Sealed:
+    """Writes ``run.parquet`` and ``SHA256SUMS`` into the staging folder."""
+    claim = target if isinstance(target, Claim) else target.claim
+    staging = claim.directory / layout.STAGING_FOLDER
+    if isinstance(target, RunWriter) and (
+        record["status"] != layout.FINISHED or not target.complete
+    ):
+        target.discard()
+    staged = {} if isinstance(target, Claim) else dict(target.sums)
+    _step("run")
+    with writing(staging):
+        if (claim.directory / layout.RUN_FILE).exists():
+            raise FileExistsError(errno.EEXIST, "the run is committed already")
+        staging.mkdir(exist_ok=True)
+        for name in (layout.RUN_FILE, layout.SUMS_FILE):
+            # Of a commit that failed, after which the run is committed as that.
+            (staging / name).unlink(missing_ok=True)
+    data = to_bytes(_run_table(record))
+    staged[layout.RUN_FILE] = write_file(staging / layout.RUN_FILE, data)
+    present = {}
+    for path in sums.files_in(claim.directory):
+        if path.split("/")[0] != layout.STAGING_FOLDER:
+            with writing(claim.directory / path):
+                present[path] = hash_file(claim.directory / path)
+    _step("sums")
+    write_file(staging / layout.SUMS_FILE, sums.dump({**staged, **present}))
+    return Sealed(claim, (*staged, layout.SUMS_FILE), tuple(present))
+
+
+def sync_files(run: Sealed) -> None:
+    """Every byte of the run is on disk after this."""
+    for path in run.staged:
+        _step(f"sync {path}")
+        sync_file(run.staging / path)
+    for path in run.present:
+        _step(f"sync {path}")
+        sync_file(run.directory / path)
+
+
+def place(run: Sealed) -> None:
+    """Puts everything but ``run.parquet`` where it belongs."""
+    for name in sorted({path.split("/")[0] for path in run.staged} - {layout.RUN_FILE}):
+        _step(f"place {name}")
+        with writing(run.directory / name):
+            os.rename(run.staging / name, run.directory / name)
+
+
+def sync_places(run: Sealed) -> None:
+    """Every name of the run, and of the folders it is in, is on disk after this."""
+    folders = {run.staging, run.directory, run.directory.parent}
+    folders.update(made.parent for made in run.claim.made)
+    for path in (*run.staged, *run.present):
+        inside = (run.directory / path).parents
+        folders.update(folder for folder in inside if folder.is_relative_to(run.directory))
+    for folder in sorted(folders, reverse=True):
+        _step(f"sync {folder.name}")
+        sync_directory(folder)
+
+
+def finish(run: Sealed) -> None:
+    """Puts ``run.parquet`` in place, and takes the claim and the staging folder away."""
+    _step("finish")
+    with writing(run.directory / layout.RUN_FILE):
+        os.rename(run.staging / layout.RUN_FILE, run.directory / layout.RUN_FILE)
+    # The run is there now: what can't be tidied up is no failure of it.
+    _step("unclaim")
+    with contextlib.suppress(OSError):
+        os.unlink(run.directory / layout.CLAIM_FILE)
+    _step("unstage")
+    shutil.rmtree(run.staging, ignore_errors=True)
+
+
+def sync_ends(run: Sealed) -> None:
+    """The run itself is on disk after this; only now may it be called finished."""
+    _step("sync end")
+    sync_directory(run.directory)
+    _step("done")
+
+
+def point_latest(root: Path, directory: Path) -> None:
+    """Makes ``latest`` in ``root`` a link to ``directory``; of several at once the last wins.
+
+    A link that can't be made is no failure of the run.
+    """
+    with contextlib.suppress(OSError):
+        target = os.path.relpath(os.path.realpath(directory), os.path.realpath(root))
+        fresh = root / f".{layout.LATEST}-{secrets.token_hex(8)}"
+        os.symlink(target, fresh)
+        try:
+            os.replace(fresh, root / layout.LATEST)
+        except OSError:
+            os.unlink(fresh)
+
+
+def _run_table(record: Mapping[str, Any]) -> Any:
+    """The one row of ``run.parquet``."""
+    row = [(name, kind, [record[name]]) for name, kind in layout.RUN_COLUMNS]
+    for key, (value, kind) in record["params"].items():
+        name, stored = columns.storable(value, kind)
+        row.append((f"params.{key}", name, [stored]))
+    row += [(f"metrics.{key}", "double", [value]) for key, value in record["metrics"].items()]
+    for key, value in record["facts"].items():
+        name, stored = columns.storable(value, _FACT_TYPES.get(key))
+        row.append((key, name, [stored]))
+    return columns.table(
+        row,
+        {
+            layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
+            layout.FACT_RUN_ID: record["run_id"],
+        },
+    )
+
+
+_FACT_TYPES: dict[str, type] = {"git.commit": str, "git.dirty": bool, "env.threads": int}
+
+
+def _step(name: str) -> None:
+    """Called before every step: where a test can end the process."""

@@ -1,0 +1,156 @@
+"""Finds runs below a directory, and gives them as rows and as a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import NotFoundError, RunnerError
+from runner.store import layout
+from runner.store.claim import SWEEP, claimed_at, is_alive, read_claim
+from runner.store.read import is_complete_without_run_file, read_row
+from runner.store.sums import Files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def run_directories(root: str | Path) -> Iterator[Path]:
+    """Every directory at or below ``root`` that holds a run, or is claimed for one.
+
+    Links are not followed, so ``latest`` counts no run twice; hidden folders are left out.
+
+    Raises:
+        NotFoundError: there is no such directory.
+    """
+    if not os.path.isdir(root):
+        raise NotFoundError("directory", str(root), (), hint="name one that holds runs")
+    waiting = [Path(root)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as scan:
+                entries = {entry.name: entry for entry in scan}
+        except FileNotFoundError:  # deleted meanwhile
+            continue
+        except OSError as error:
+            raise RunnerError(f"cannot look into {folder}: {error.strerror}") from error
+        if _is_run(folder, entries.keys()):
+            yield folder
+            continue
+        waiting += [
+            folder / name
+            for name, entry in entries.items()
+            if not name.startswith(".") and entry.is_dir(follow_symlinks=False)
+        ]
+
+
+def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
+    """One row for every run at or below ``root``, newest first.
+
+    A row has the columns of ``run.parquet`` and ``path``. A run that is not committed is RUNNING
+    or DEAD; one that can't be read is UNREADABLE, and ``error`` says why.
+    """
+    found = [row for path in run_directories(root) if (row := _row(path))]
+    # By path first, so that runs of one moment are in an order, too.
+    found.sort(key=lambda row: str(row["path"]), reverse=True)
+    found.sort(key=lambda row: row["start_time"] or _LONG_AGO, reverse=True)
+    return found
+
+
+def runs(root: str | Path = "outputs") -> pd.DataFrame:
+    """The same as a table: one row for each run, newest first, every column that any run has.
+
+    Whole numbers and truth values that some runs lack are of pandas' nullable types.
+    """
+    import pandas as pd
+
+    found = rows(root)
+    names = dict.fromkeys(name for name, _ in layout.RUN_COLUMNS)
+    for row in found:
+        names.update(dict.fromkeys(row))
+    names.pop("path", None)
+    columns = {name: [row.get(name) for row in found] for name in [*names, "path"]}
+    kinds = dict(layout.RUN_COLUMNS)
+    return pd.DataFrame(
+        {name: _series(values, kinds.get(name)) for name, values in columns.items()}
+    )
+
+
+def resolve(name: str, root: str | Path = "outputs") -> Path:
+    """The directory that is meant by a path, ``latest``, a run id, a name, or the start of an id.
+
+    They are tried in this order. Of several runs of one name it is the newest.
+
+    Raises:
+        NotFoundError: there is none, or several ids begin so; says which are near.
+    """
+    root = Path(root)
+    if name != layout.LATEST and name and Path(name).is_dir():
+        return Path(name)
+    if name == layout.LATEST and (root / name).is_dir():
+        return (root / name).resolve()
+    found = rows(root) if root.is_dir() else []
+    stored = [row for row in found if row["run_id"]]
+    if name == layout.LATEST and stored:
+        return Path(stored[0]["path"])
+    for key in ("run_id", "name"):
+        for row in stored:
+            if row[key] == name:
+                return Path(row["path"])
+    begun = [row for row in stored if name and row["run_id"].startswith(name)]
+    if len(begun) == 1:
+        return Path(begun[0]["path"])
+    ids = [row["run_id"] for row in begun or stored]
+    if begun:
+        hint = f"{len(begun)} run ids begin so: {', '.join(ids)}"
+        raise NotFoundError("single run", name, ids, hint=hint)
+    names = dict.fromkeys(row["name"] for row in stored if row["name"])
+    hint = "" if stored else f"there are no runs in {root}"
+    raise NotFoundError("run", name, [*names, *ids], hint=hint)
+
+
+def _is_run(folder: Path, names: Any) -> bool:
+    if layout.RUN_FILE in names or layout.SUMS_FILE in names:
+        return True
+    if layout.CLAIM_FILE not in names:
+        return False
+    owner = read_claim(folder)
+    return owner is None or owner.get("kind") != SWEEP
+
+
+def _row(path: Path) -> dict[str, Any] | None:
+    try:
+        return {**read_row(Files(path)), "path": str(path)}
+    except FileNotFoundError:
+        alive = is_alive(path)
+    except RunnerError as error:
+        return _stub(path, layout.UNREADABLE, str(error))
+    # It may have been committed, or taken away, between the two looks.
+    if (path / layout.RUN_FILE).exists() or is_complete_without_run_file(path):
+        return _row(path)
+    if not (path / layout.CLAIM_FILE).exists():
+        return None
+    return _stub(path, layout.RUNNING if alive else layout.DEAD, None)
+
+
+def _stub(path: Path, status: str, error: str | None) -> dict[str, Any]:
+    lists: dict[str, Any] = {"tags": [], "overrides": []}
+    facts = {"status": status, "error": error, "start_time": claimed_at(path), "path": str(path)}
+    return {**{name: None for name, _ in layout.RUN_COLUMNS}, **lists, **facts}
+
+
+def _series(values: list[Any], kind: str | None) -> Any:
+    import pandas as pd
+
+    if kind == "timestamp":
+        return pd.Series(pd.to_datetime(values, utc=True))
+    there = {type(value) for value in values if value is not None}
+    if None in values and there in ({int}, {bool}):
+        return pd.Series(values, dtype="Int64" if there == {int} else "boolean")
+    return pd.Series(values, dtype=object if not there or there == {list} else None)

@@ -1,0 +1,84 @@
+"""Opening parquet files to write and to read, always in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import DamagedError, RunnerError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def open_writer(sink: Any, schema: pa.Schema, codec: str = "none") -> Any:
+    """A parquet writer: no dictionary, no statistics, a checksum on every page.
+
+    Args:
+        sink: a file of Python's to write into.
+        schema: of the tables that follow.
+        codec: one of :data:`runner.store.layout.CODECS`.
+    """
+    try:
+        # Half of what importing `pyarrow.parquet` takes goes into file systems we don't use.
+        from pyarrow._parquet import ParquetWriter
+    except ImportError:
+        from pyarrow.parquet import ParquetWriter
+    return ParquetWriter(
+        sink,
+        schema,
+        version="2.6",
+        compression=codec,
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_checksum=True,
+        writer_engine_version="V2",
+    )
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """A small table as the bytes of a parquet file."""
+    sink = BytesIO()
+    writer = open_writer(sink, table.schema)
+    writer.write_table(table)
+    writer.close()
+    return sink.getvalue()
+
+
+@contextmanager
+def reading(path: Path, data: bytes | None = None) -> Iterator[Any]:
+    """An open ``ParquetFile`` that verifies the checksum of every page it reads.
+
+    Args:
+        path: the file, or what to call it.
+        data: its bytes, where they are in memory already.
+
+    Raises:
+        DamagedError: it is no parquet file, or not the one that was written; also for what the
+            body comes upon.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        source = path if data is None else pa.BufferReader(data)
+        with ParquetFile(source, page_checksum_verification=True) as file:
+            yield file
+    except RunnerError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise DamagedError(path, "is missing") from error
+        raise DamagedError(path, f"can't be read as parquet: {error}") from error
+
+
+def facts(schema_metadata: Any) -> dict[str, str]:
+    """Key-value metadata as text."""
+    return {
+        key.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+        for key, value in (schema_metadata or {}).items()
+        if key != b"ARROW:schema"
+    }

@@ -1,0 +1,292 @@
+"""Reads a run: lazily, every file checked against its sum before its content is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import DamagedError, NotFoundError, RunnerError
+from runner.store import layout
+from runner.store.claim import is_alive
+from runner.store.sums import Files
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from runner.store.matrix import StoredMatrix
+
+
+class Layer:
+    """One layer of a stored run.
+
+    Attributes:
+        name, kind: as in the configuration; the name of its class.
+        position: its place in the network, from 0.
+        n_inputs, n_neurons, n_samples: sizes; ``n_samples`` also counts rows that were not kept.
+        dtype: of the outputs, its name.
+        digest: SHA-256 over dtype, shape and all outputs.
+        statistics: mean, std, min, max, zero_fraction and nonfinite_count of all outputs.
+        path: of the outputs, relative to the run; None where they were not kept.
+        bytes: of that file.
+        seconds: what computing the outputs took.
+    """
+
+    def __init__(self, run: Run, row: dict[str, Any]) -> None:
+        self._run = run
+        self.name: str = row["name"]
+        self.kind: str = row["kind"]
+        self.position: int = row["position"]
+        self.n_inputs: int = row["n_inputs"]
+        self.n_neurons: int = row["n_neurons"]
+        self.n_samples: int = row["n_samples"]
+        self.dtype: str = row["dtype"]
+        self.digest: str = row["digest"]
+        self.statistics: dict[str, Any] = {name: row[name] for name in layout.STATISTICS}
+        self.path: str | None = row["path"]
+        self.bytes: int = row["bytes"]
+        self.seconds: float = row["seconds"]
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.name}: {self.kind}, {self.n_samples} x {self.n_neurons} {self.dtype}>"
+
+    @cached_property
+    def outputs(self) -> NDArray[Any]:
+        """(rows, n_neurons), the rows that were kept, read-only.
+
+        Raises:
+            NotFoundError: no outputs were kept.
+            DamagedError: the file is not what was written.
+            TooLargeError: they don't fit into the memory; :meth:`batches` may.
+        """
+        return _read_only(self._matrix.read())
+
+    @property
+    def kept_rows(self) -> int:
+        """How many rows of the outputs are on disk."""
+        return self._matrix.shape[0] if self.path else 0
+
+    def neuron(self, index: int) -> NDArray[Any]:
+        """The outputs of one neuron, (rows,); no other column is read."""
+        if not 0 <= index < self.n_neurons:
+            there = f"there is: 0 to {self.n_neurons - 1}"
+            raise NotFoundError("neuron", str(index), (), hint=there)
+        return _read_only(self._matrix.column(index))
+
+    def batches(self, rows: int = 65536) -> Iterator[NDArray[Any]]:
+        """The outputs in order, ``rows`` at a time and the rest at the end, in little memory."""
+        import numpy as np
+
+        if rows < 1:
+            raise ValueError(f"rows={rows}: at least 1")
+        waiting: list[NDArray[Any]] = []
+        count = 0
+        for block in self._matrix.blocks():
+            while len(block):
+                waiting.append(block[: rows - count])
+                count += len(waiting[-1])
+                block = block[len(waiting[-1]) :]
+                if count == rows:
+                    yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                    waiting, count = [], 0
+        if waiting:
+            yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+
+    @property
+    def weights(self) -> NDArray[Any] | None:
+        """(n_inputs, n_neurons), or None for a layer that has none."""
+        return self._run.parameters.get(self.name, {}).get("weights")
+
+    @property
+    def biases(self) -> NDArray[Any] | None:
+        """(1, n_neurons), or None for a layer that has none."""
+        return self._run.parameters.get(self.name, {}).get("biases")
+
+    @cached_property
+    def _matrix(self) -> StoredMatrix:
+        from runner.store import matrix
+
+        if self.path is None:
+            hint = "the run was made with save=statistics, which keeps no outputs"
+            raise NotFoundError("outputs of layer", self.name, (), hint=hint)
+        stored = matrix.StoredMatrix(self._run.files.path(self.path), matrix.OUTPUTS)
+        rows, width = stored.shape
+        fits = (width, stored.dtype.name) == (self.n_neurons, self.dtype) and not stored.extra
+        if not fits or rows > self.n_samples:
+            problem = f"has {rows} x {width} {stored.dtype}, {layout.LAYERS_FILE} says otherwise"
+            raise DamagedError(stored.path, problem)
+        return stored
+
+
+class Layers(dict[str, Layer]):
+    """Name -> layer, in order; a name that isn't there is answered with those that are."""
+
+    def __missing__(self, name: str) -> Layer:
+        raise NotFoundError("layer", str(name), self)
+
+
+class Run:
+    """A stored run; what it holds is read when it is asked for.
+
+    Attributes:
+        path: its directory.
+        metadata: the row of ``run.parquet``.
+        files: the run's files, each checked once.
+    """
+
+    def __init__(self, path: Path, *, check: bool = True) -> None:
+        self.path = path
+        self.files = Files(path, check=check)
+        self.metadata = read_row(self.files)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.status}, {', '.join(self.layers) or 'no layers'}>"
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.metadata["run_id"])
+
+    @property
+    def status(self) -> str:
+        """FINISHED, FAILED or INTERRUPTED."""
+        return str(self.metadata["status"])
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The configuration it was run with."""
+        config: dict[str, Any] = json.loads(self.metadata["config"])
+        return config
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layers in order, by name; none where the run did not finish."""
+        if self.status != layout.FINISHED and layout.LAYERS_FILE not in self.files:
+            return Layers()
+        from runner.store import columns
+        from runner.store.parquet import reading
+
+        with reading(self.files.path(layout.LAYERS_FILE)) as file:
+            rows = columns.rows(file.read())
+            return Layers((row["name"], Layer(self, row)) for row in rows)
+
+    @cached_property
+    def inputs(self) -> NDArray[Any]:
+        """(n_samples, n_features), read-only."""
+        return _read_only(self._inputs.read())
+
+    @cached_property
+    def targets(self) -> NDArray[Any] | None:
+        """(n_samples,), read-only, or None where the data have none."""
+        if layout.TARGET not in self._inputs.extra:
+            return None
+        return _read_only(self._inputs.other(layout.TARGET))
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Layer -> name (weights, biases) -> array, read-only."""
+        from runner.store.parameters import read_parameters
+
+        return read_parameters(self.files.path(layout.PARAMETERS_FILE))
+
+    def frame(self, layer: str) -> pd.DataFrame:
+        """The outputs of a layer as a table, one column for each neuron."""
+        import pandas as pd
+
+        outputs = self.layers[layer].outputs
+        names = [f"{layout.NEURON}_{i}" for i in range(outputs.shape[1])]
+        return pd.DataFrame(outputs, columns=names, copy=False)
+
+    @cached_property
+    def _inputs(self) -> StoredMatrix:
+        from runner.store import matrix
+
+        if self.status != layout.FINISHED and layout.INPUTS_FILE not in self.files:
+            hint = f"the run {self.status.lower()} before they were stored"
+            raise NotFoundError("inputs of run", self.id, (), hint=hint)
+        return matrix.StoredMatrix(self.files.path(layout.INPUTS_FILE), matrix.INPUTS)
+
+
+def load(path: str | Path, *, check: bool = True) -> Run:
+    """Opens a stored run.
+
+    Args:
+        path: its directory; or a run id, a unique prefix of one, a name, or ``latest``, looked for
+            in ``outputs``.
+        check: compare every file with ``SHA256SUMS`` before it is first used, which costs reading
+            it once more. The checksums of parquet's pages are verified in any case.
+
+    Raises:
+        NotFoundError: there is no such run, or it is not finished yet.
+        DamagedError: it is not what was written.
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        from runner.store.index import resolve
+
+        directory = resolve(str(path))
+    directory = directory.resolve()
+    try:
+        return Run(directory, check=check)
+    except FileNotFoundError:
+        raise NotFoundError("run", str(path), (), hint=_why_no_run(directory)) from None
+
+
+def read_row(files: Files) -> dict[str, Any]:
+    """The row of a run's ``run.parquet``, its layout checked.
+
+    Raises:
+        FileNotFoundError: there is none, and nothing that says there was.
+        DamagedError: it is not what was written.
+        RunnerError: its layout is newer than this program.
+    """
+    from runner.store import columns
+    from runner.store.parquet import facts, reading
+
+    path = files.directory / layout.RUN_FILE
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        if is_complete_without_run_file(files.directory):
+            raise DamagedError(path, "is missing") from None
+        raise
+    except OSError as error:
+        raise DamagedError(path, f"can't be read: {error.strerror or error}") from error
+    files.compare(layout.RUN_FILE, lambda: hashlib.sha256(data).hexdigest())
+    with reading(path, data) as file:
+        text = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")
+        if not text.isdecimal():
+            raise DamagedError(path, f"has no {layout.FACT_VERSION}")
+        if int(text) > layout.LAYOUT_VERSION:
+            raise RunnerError(
+                f"run {files.directory.name} has layout_version {text}, this program reads up to "
+                f"{layout.LAYOUT_VERSION}: install a newer runner"
+            )
+        rows = columns.rows(file.read())
+    known = {name for name, _ in layout.RUN_COLUMNS}
+    if len(rows) != 1 or not known <= set(rows[0]):
+        raise DamagedError(path, "is not the row of a run")
+    return rows[0]
+
+
+def is_complete_without_run_file(directory: Path) -> bool:
+    """Whether ``run.parquet`` was taken away from a run that was committed."""
+    sums, claim = directory / layout.SUMS_FILE, directory / layout.CLAIM_FILE
+    return sums.exists() and not claim.exists() and not (directory / layout.RUN_FILE).exists()
+
+
+def _why_no_run(directory: Path) -> str:
+    if (directory / layout.CLAIM_FILE).exists():
+        if is_alive(directory):
+            return "it is still running"
+        return "it ended without a result; `runner ls --clean` sweeps it up"
+    return "there is no run in this directory"
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,125 @@
+"""Reads every byte of stored runs back, and says what is not as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import DamagedError, NotFoundError, RunnerError
+from runner.store import layout, sums
+from runner.store.files import hash_file
+from runner.store.index import run_directories
+from runner.store.layout import OutputsDigest
+from runner.store.read import Layer, Run, is_complete_without_run_file
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that doesn't hold.
+
+    Attributes:
+        path: the file.
+        problem: what is wrong with it.
+    """
+
+    path: Path
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+def verify(path: str | Path) -> list[Finding]:
+    """Checks a run, a sweep, or a whole tree of them; nothing found is an empty list.
+
+    Of every run: each file against ``SHA256SUMS``, files missing and files too many, and the
+    layers' digests computed anew from outputs that were kept in full. Runs that are not committed
+    are passed over.
+
+    Raises:
+        NotFoundError: there is no committed run at or below ``path``.
+    """
+    findings: list[Finding] = []
+    count = 0
+    for directory in run_directories(path):
+        if (directory / layout.RUN_FILE).exists() or is_complete_without_run_file(directory):
+            count += 1
+            findings += _run(directory)
+    if not count:
+        raise NotFoundError("run", str(path), (), hint="there is no committed run in it")
+    return findings
+
+
+def _run(directory: Path) -> list[Finding]:
+    findings = list(_files(directory))
+    if findings:
+        return findings
+    try:
+        run = Run(directory, check=False)  # every file has just been compared
+        return list(_contents(run))
+    except (DamagedError, RunnerError) as error:
+        return [_finding(error, directory)]
+    except FileNotFoundError:  # taken away since
+        return [Finding(directory / layout.RUN_FILE, "is missing")]
+
+
+def _files(directory: Path) -> Iterator[Finding]:
+    try:
+        expected = sums.read(directory)
+    except DamagedError as error:
+        yield _finding(error, directory)
+        return
+    there = set(sums.files_in(directory))
+    for path in sorted({layout.RUN_FILE} - set(expected)):
+        yield Finding(directory / path, f"is not in {layout.SUMS_FILE}")
+    for path in sorted(set(expected) - there):
+        yield Finding(directory / path, "is missing")
+    for path in sorted(there - set(expected) - {layout.RUN_FILE}):
+        yield Finding(directory / path, f"is not in {layout.SUMS_FILE}")
+    for path in sorted(there & set(expected)):
+        try:
+            digest = hash_file(directory / path)
+        except OSError as error:
+            yield Finding(directory / path, f"can't be read: {error.strerror or error}")
+            continue
+        if digest != expected[path]:
+            yield Finding(directory / path, "is not what was written (SHA-256)")
+
+
+def _contents(run: Run) -> Iterator[Finding]:
+    layers = list(run.layers.values())
+    for layer in layers:
+        yield from _layer(run, layer)
+    stored = run.metadata["digest"]
+    if not layers or (stored is None and run.status != layout.FINISHED):
+        return
+    if stored != layout.run_digest(layer.digest for layer in layers):
+        yield Finding(run.path / layout.RUN_FILE, "its digest is not that of its layers")
+
+
+def _layer(run: Run, layer: Layer) -> Iterator[Finding]:
+    if layer.path is None:
+        return
+    file = run.path / layer.path
+    try:
+        if file.stat().st_size != layer.bytes:
+            yield Finding(file, f"is not of the size that {layout.LAYERS_FILE} says")
+        if layer.kept_rows < layer.n_samples:
+            return
+        import numpy as np
+
+        digest = OutputsDigest(np.dtype(layer.dtype), (layer.n_samples, layer.n_neurons))
+        for batch in layer.batches():
+            digest.update(batch)
+    except (RunnerError, OSError) as error:
+        yield _finding(error, file)
+        return
+    if digest.hexdigest() != layer.digest:
+        yield Finding(file, "its outputs are not those of its digest")
+
+
+def _finding(error: Exception, path: Path) -> Finding:
+    if isinstance(error, DamagedError):
+        return Finding(Path(str(error.path)), error.problem)
+    return Finding(path, str(error))

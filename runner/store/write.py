@@ -1,0 +1,218 @@
+"""Writes a run's files into its staging folder, rows as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from runner.errors import UnknownKeyError
+from runner.store import columns, layout, matrix
+from runner.store.claim import Claim
+from runner.store.files import write_file, writing
+from runner.store.parquet import to_bytes
+from runner.store.table_file import LayerWriter, StoredFile, TableFile
+
+_PARAMETER_GROUP = 1 << 21  # values in a row group of parameters.parquet
+
+
+__all__ = ["LayerWriter", "RunWriter", "StoredFile"]
+
+
+class RunWriter:
+    """The files of one run, in ``.staging`` until the commit.
+
+    Args:
+        claim: the directory.
+        run_id: kept in every file.
+        codec: ``none``, ``zstd``, ``lz4``, ``snappy`` or ``gzip``, for the outputs, the inputs and
+            the parameters.
+
+    Attributes:
+        sums: path relative to the run -> SHA-256, of every file that is complete.
+        complete: whether all layers are, and ``layers.parquet`` with them.
+    """
+
+    def __init__(self, claim: Claim, run_id: str, codec: str = "none") -> None:
+        self.claim = claim
+        self.run_id = run_id
+        self.codec = _known(codec)
+        self.staging = claim.directory / layout.STAGING_FOLDER
+        self.sums: dict[str, str] = {}
+        self.complete = False
+        self._open: list[LayerWriter] = []
+        with writing(self.staging):
+            self.staging.mkdir()
+
+    def inputs(self, inputs: NDArray[Any], targets: NDArray[Any] | None) -> StoredFile:
+        """Writes ``inputs.parquet``.
+
+        Args:
+            inputs: (n_samples, n_features), numbers.
+            targets: (n_samples,), numbers, or None.
+        """
+        inputs = _plain(inputs)
+        extra = [] if targets is None else [_plain(targets)]
+        fields = matrix.fields(matrix.INPUTS, inputs.shape[1], inputs.dtype)
+        fields += [
+            pa.field(layout.TARGET, pa.from_numpy_dtype(target.dtype), nullable=False)
+            for target in extra
+        ]
+        facts = self._facts({layout.FACT_SHAPE: json.dumps(inputs.shape)})
+        schema = pa.schema(fields, metadata=facts)
+        file = self._file(layout.INPUTS_FILE, schema, self.codec)
+        rows = layout.group_rows(inputs.shape[1], inputs.dtype.itemsize)
+        for start in range(0, len(inputs), rows):
+            part = slice(start, start + rows)
+            cut = [matrix.arrays(np.ascontiguousarray(target[None, part]))[0] for target in extra]
+            file.write(matrix.to_table(inputs[part], schema, *cut))
+        return file.close()
+
+    def parameters(self, parameters: Sequence[tuple[str, str, NDArray[Any]]]) -> StoredFile:
+        """Writes ``parameters.parquet``.
+
+        Args:
+            parameters: (layer, ``weights`` or ``biases``, array of any shape), in order. Stored
+                as float32 where all are, else as float64; each one's dtype is noted.
+        """
+        dtypes = [array.dtype for _, _, array in parameters]
+        single = all(dtype == np.float32 for dtype in dtypes)
+        dtype: np.dtype[Any] = np.dtype("f4" if single else "f8")
+        floats = pa.field("item", pa.from_numpy_dtype(dtype), nullable=False)
+        sizes = pa.field("item", pa.int64(), nullable=False)
+        schema = pa.schema(
+            [
+                pa.field("layer", pa.string(), nullable=False),
+                pa.field("name", pa.string(), nullable=False),
+                pa.field("shape", pa.list_(sizes), nullable=False),
+                pa.field("values", pa.list_(floats), nullable=False),
+            ],
+            metadata=self._facts({layout.FACT_DTYPES: json.dumps([d.name for d in dtypes])}),
+        )
+        file = self._file(layout.PARAMETERS_FILE, schema, self.codec)
+        for part in _groups(parameters):
+            shapes = [np.array(array.shape, dtype="i8") for _, _, array in part]
+            values = [np.asarray(array, dtype=dtype).reshape(-1) for _, _, array in part]
+            parts = [
+                columns.column([layer for layer, _, _ in part], "string"),
+                columns.column([name for _, name, _ in part], "string"),
+                columns.list_column(shapes, schema.field("shape").type),
+                columns.list_column(values, schema.field("values").type),
+            ]
+            file.write(pa.Table.from_arrays(parts, schema=schema))
+        return file.close()
+
+    def layer(
+        self,
+        position: int,
+        name: str,
+        kind: str,
+        n_inputs: int,
+        n_neurons: int,
+        n_samples: int,
+        dtype: Any,
+        n_layers: int,
+        codec: str | None = None,
+    ) -> LayerWriter:
+        """Begins a layer's file.
+
+        Args:
+            position: the layer's place in the network, from 0.
+            name: the layer's.
+            kind: the name of its class.
+            n_inputs: columns of what it was given.
+            n_neurons: columns of the file.
+            n_samples: rows the file will have.
+            dtype: of the outputs, float32 or float64.
+            n_layers: in the whole network.
+            codec: None: the run's.
+        """
+        facts = self._facts(
+            {
+                layout.FACT_LAYER: name,
+                layout.FACT_KIND: kind,
+                layout.FACT_N_INPUTS: str(n_inputs),
+                layout.FACT_SHAPE: json.dumps([n_samples, n_neurons]),
+                layout.FACT_DTYPE: np.dtype(dtype).name,
+            }
+        )
+        folder = self.staging / layout.LAYERS_FOLDER
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        path = layout.layer_file(position, name, n_layers)
+        fields = matrix.fields(matrix.OUTPUTS, n_neurons, np.dtype(dtype))
+        schema = pa.schema(fields, metadata=facts)
+        file = self._file(path, schema, _known(codec or self.codec))
+        opened = LayerWriter(file, (n_samples, n_neurons), np.dtype(dtype))
+        self._open.append(opened)
+        return opened
+
+    def layers(self, rows: Sequence[Mapping[str, Any]]) -> StoredFile:
+        """Writes ``layers.parquet``, and with it says that all layers are complete.
+
+        Args:
+            rows: one for each layer, with the keys of :data:`layout.LAYER_COLUMNS`.
+        """
+        table = columns.table(
+            [(name, kind, [row[name] for row in rows]) for name, kind in layout.LAYER_COLUMNS],
+            self._facts({}),
+        )
+        data = to_bytes(table)
+        self.sums[layout.LAYERS_FILE] = write_file(self.staging / layout.LAYERS_FILE, data)
+        self.complete = True
+        return StoredFile(layout.LAYERS_FILE, len(data))
+
+    def discard(self) -> None:
+        """Takes away what is not complete: the layers, unless all are there, and torn files."""
+        for opened in self._open:
+            opened.abort()
+        self._open = []
+        if not self.complete:
+            shutil.rmtree(self.staging / layout.LAYERS_FOLDER, ignore_errors=True)
+            for path in [path for path in self.sums if "/" in path]:
+                del self.sums[path]
+        for path in (layout.INPUTS_FILE, layout.PARAMETERS_FILE, layout.LAYERS_FILE):
+            if path not in self.sums:
+                with contextlib.suppress(OSError):
+                    (self.staging / path).unlink()
+
+    def _file(self, path: str, schema: pa.Schema, codec: str) -> TableFile:
+        return TableFile(self.staging, path, self.sums, schema, codec)
+
+    def _facts(self, more: Mapping[str, str]) -> dict[str, str]:
+        version = {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)}
+        return {**version, layout.FACT_RUN_ID: self.run_id, **more}
+
+
+def _known(codec: str) -> str:
+    if codec not in layout.CODECS:
+        raise UnknownKeyError("save.codec", codec, str(codec), layout.CODECS)
+    return codec
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in a type that parquet has, and of this machine's byte order."""
+    if values.dtype.kind in "iu" or values.dtype in (np.float32, np.float64):
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return values.astype(np.float64)
+
+
+def _groups(
+    parameters: Sequence[tuple[str, str, NDArray[Any]]],
+) -> list[list[tuple[str, str, NDArray[Any]]]]:
+    """Parameters in row groups, so that reading one takes a bounded part of the file."""
+    groups: list[list[tuple[str, str, NDArray[Any]]]] = []
+    size = _PARAMETER_GROUP
+    for parameter in parameters:
+        if size >= _PARAMETER_GROUP:
+            groups.append([])
+            size = 0
+        groups[-1].append(parameter)
+        size += parameter[2].size
+    return groups

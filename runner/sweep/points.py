@@ -1,0 +1,138 @@
+"""What a sweep goes through: a grid, some of its keys in step, without what a filter drops."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from runner.errors import ConfigError, UsageError, clip
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Keys that take their values together: one key of a grid, or several in step.
+
+    Attributes:
+        keys: as they are typed, with ``+`` or ``~``.
+        values: of each step, one override a key.
+    """
+
+    keys: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a sweep, in the order of Hydra's own sweeper: the last key turns fastest."""
+
+    axes: tuple[Axis, ...]
+
+    def __len__(self) -> int:
+        return math.prod(len(axis.values) for axis in self.axes)
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        for steps in itertools.product(*(axis.values for axis in self.axes)):
+            yield tuple(itertools.chain.from_iterable(steps))
+
+
+def points(
+    arguments: Sequence[str], loader: ConfigLoader, together: Sequence[Sequence[str]], most: int
+) -> Points:
+    """Reads the sweep's overrides.
+
+    Args:
+        arguments: of the task: ``seeds.seed=range(100)``, ``layers=one_dense,two_dense``.
+        loader: for ``glob``.
+        together: groups of keys that take their values in step instead of as a grid.
+        most: how many points there may be.
+
+    Raises:
+        ConfigError: a key that is given twice, a value that comes twice, keys in step with
+            different numbers of values, an empty sweep, or too many points.
+    """
+    axes: dict[str, Axis] = {}
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+        key = override.get_key_element()
+        plain = key.lstrip("+~")
+        if plain in axes:
+            given = override.get_value_element_as_str()
+            raise ConfigError(plain, given, "is given twice; several values are one list: a,b")
+        values = _values(override, key)
+        axes[plain] = Axis((key,), tuple((value,) for value in values))
+    grid = Points(tuple(_in_step(axes, together)))
+    if len(grid) == 0:
+        raise UsageError("the sweep is empty: no key has a value")
+    if len(grid) > most:
+        widest = max(grid.axes, key=lambda axis: len(axis.values))
+        raise ConfigError(
+            widest.keys[0],
+            f"{len(widest.values)} values",
+            f"{len(grid)} jobs are more than hydra.sweeper.max_jobs={most}",
+        )
+    return grid
+
+
+def _values(override: Override, key: str) -> list[str]:
+    if not override.is_sweep_override():
+        if override.is_delete():
+            value = override.get_value_element_as_str()
+            return [f"{key}={value}" if override._value is not None else key]
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        kind = override.value_type.name.lower() if override.value_type else "this"
+        raise ConfigError(
+            key, override.get_value_element_as_str(), f"{kind} needs an optimising sweeper"
+        )
+    values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    given = override.input_line.partition("=")[2] if override.input_line else ""
+    if not values:
+        raise ConfigError(key, given, "has no value: an empty range, or nothing that matches")
+    for value, count in _counts(values).items():
+        if count > 1:
+            twice = clip(value.partition("=")[2], 30)
+            raise ConfigError(key, given, f"{twice} comes {count} times: a doubled sweep point")
+    return values
+
+
+def _counts(values: Sequence[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return counts
+
+
+def _in_step(axes: dict[str, Axis], together: Sequence[Sequence[str]]) -> Iterator[Axis]:
+    """The axes, with those that go together as one, where the first of them stood."""
+    option = "hydra.sweeper.zip"
+    groups: dict[str, Axis] = {}
+    for group in together:
+        shown = ",".join(group)
+        for key in group:
+            if key not in axes:
+                raise ConfigError(option, shown, f"{clip(key, 40)} is not swept: give it values")
+            if key in groups:
+                raise ConfigError(option, shown, f"{clip(key, 40)} is in two groups")
+        members = [axes[key] for key in group]
+        lengths = {len(member.values) for member in members}
+        if len(lengths) > 1:
+            counted = ", ".join(
+                f"{key} has {len(member.values)}"
+                for key, member in zip(group, members, strict=True)
+            )
+            raise ConfigError(option, shown, f"needs as many values for each key: {counted}")
+        steps = zip(*(member.values for member in members), strict=True)
+        values = tuple(tuple(itertools.chain.from_iterable(step)) for step in steps)
+        axis = Axis(tuple(key for member in members for key in member.keys), values)
+        groups |= dict.fromkeys(group, axis)
+    seen: set[int] = set()
+    for key, axis in axes.items():
+        axis = groups.get(key, axis)
+        if id(axis) not in seen:
+            seen.add(id(axis))
+            yield axis

@@ -1,0 +1,212 @@
+"""Warm worker processes that are handed jobs in batches, and may die without harm.
+
+Every worker hears of several jobs ahead and answers each as it ends. So the first unanswered job
+of a worker that died is the one it died in; the others are given to somebody else.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+from runner.errors import InterruptedRunError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+_BATCH_SECONDS = 0.1  # how much work to hand out at a time: long against a message, short to wait
+_LARGEST_BATCH = 64
+_GRACE_SECONDS = 1.2  # for the jobs in flight to be recorded after an interrupt
+
+
+@dataclass(frozen=True)
+class Died:
+    """A worker that ended in the middle of a job.
+
+    Attributes:
+        exit_code: as :mod:`multiprocessing` gives it: negative for a signal.
+    """
+
+    exit_code: int | None
+
+    def __str__(self) -> str:
+        if self.exit_code is not None and self.exit_code < 0:
+            name = signal.Signals(-self.exit_code).name
+            hint = " (out of memory?)" if self.exit_code == -signal.SIGKILL else ""
+            return f"its worker process was killed by {name}{hint}"
+        return f"its worker process ended with exit code {self.exit_code}"
+
+
+@dataclass
+class _Worker(Generic[Item]):
+    process: Any
+    pipe: Connection
+    lifeline: Connection  # closed with the parent, whatever ends it
+    items: deque[Item] = field(default_factory=deque)
+    since: float = 0.0
+
+
+class Pool(Generic[Item, Answer]):
+    """Does ``work`` on items in ``n_workers`` processes.
+
+    Args:
+        work: called in a worker with an item; gives a small answer. With processes that are
+            forked it may be any callable, and what it holds is shared as it is now.
+        n_workers: processes, at least 1.
+    """
+
+    def __init__(self, work: Callable[[Item], Answer], n_workers: int) -> None:
+        self._work = work
+        self._n_workers = n_workers
+        # Forked workers start warm, with everything imported and composed; macOS can't.
+        method = "fork" if sys.platform == "linux" else "spawn"
+        self._context: Any = multiprocessing.get_context(method)
+        self._workers: list[_Worker[Item]] = []
+        self._seconds_per_item = _BATCH_SECONDS
+
+    def run(self, items: Iterable[Item]) -> Iterator[tuple[Item, Answer | Died]]:
+        """The answers, as they come; every item is answered exactly once.
+
+        Ends all workers before it ends itself, also when it is left early or interrupted.
+        """
+        source = iter(items)
+        waiting: deque[Item] = deque()
+        try:
+            # After handing out, nobody has work only if there is none left anywhere.
+            while self._hand_out(source, waiting):
+                yield from self._collect(waiting)
+        finally:
+            self._end()
+
+    def _hand_out(self, source: Iterator[Item], waiting: deque[Item]) -> bool:
+        """Fills up the workers; whether any of them has something to do."""
+        size = int(min(_LARGEST_BATCH, max(1, _BATCH_SECONDS / max(self._seconds_per_item, 1e-6))))
+        for number in range(self._n_workers):
+            worker = self._workers[number] if number < len(self._workers) else None
+            if worker and len(worker.items) > size // 2:
+                continue
+            batch: list[Item] = []
+            while len(batch) < size:
+                if waiting:
+                    batch.append(waiting.popleft())
+                    continue
+                try:
+                    batch.append(next(source))
+                except StopIteration:
+                    break
+            if not batch:
+                break
+            if worker is None:
+                worker = self._start()
+            if not worker.items:
+                worker.since = time.monotonic()
+            worker.items.extend(batch)
+            try:
+                worker.pipe.send(batch)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it died; the collector will see that and give its items to another
+        return any(worker.items for worker in self._workers)
+
+    def _collect(self, waiting: deque[Item]) -> Iterator[tuple[Item, Answer | Died]]:
+        """Takes in the answers that are there, waiting for at least one."""
+        pipes = {worker.pipe: worker for worker in self._workers}
+        for ready in wait(list(pipes)):
+            worker = pipes[ready]  # type: ignore[index]
+            try:
+                while worker.items:
+                    answer = worker.pipe.recv()
+                    item = worker.items.popleft()
+                    now = time.monotonic()
+                    self._seconds_per_item += 0.2 * (now - worker.since - self._seconds_per_item)
+                    worker.since = now
+                    yield item, answer
+                    if not worker.pipe.poll():
+                        break
+            except (EOFError, ConnectionResetError):
+                yield from self._bury(worker, waiting)
+
+    def _bury(self, worker: _Worker[Item], waiting: deque[Item]) -> Iterator[tuple[Item, Died]]:
+        worker.process.join()
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.lifeline.close()
+        if worker.items:
+            yield worker.items.popleft(), Died(worker.process.exitcode)
+            waiting.extendleft(reversed(worker.items))
+
+    def _start(self) -> _Worker[Item]:
+        ours, theirs = self._context.Pipe()
+        listened, lifeline = self._context.Pipe(duplex=False)
+        # What a forked worker inherits of the others' lifelines it has to close, or they'd live on.
+        inherited = [lifeline, ours, *(c for w in self._workers for c in (w.lifeline, w.pipe))]
+        process = self._context.Process(
+            target=_serve, args=(self._work, theirs, listened, inherited), daemon=True
+        )
+        with warnings.catch_warnings():
+            # Python 3.12 warns of the BLAS threads; the library restarts its own after a fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+        theirs.close()
+        listened.close()
+        worker: _Worker[Item] = _Worker(process, ours, lifeline)
+        self._workers.append(worker)
+        return worker
+
+    def _end(self) -> None:
+        """No worker outlives this: asked first, so that a job in flight is recorded, then killed."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for worker in self._workers:
+            if worker.items:
+                worker.process.terminate()
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.lifeline.close()
+        self._workers.clear()
+
+
+def _serve(
+    work: Callable[[Any], Any], pipe: Connection, lifeline: Connection, inherited: list[Connection]
+) -> None:
+    """A worker's life: until its parent closes the pipe, is gone, or says so by SIGTERM."""
+    for connection in inherited:
+        connection.close()
+    # Ctrl-C on a terminal reaches everybody; the parent alone decides what happens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupted)
+    threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
+    try:
+        while True:
+            for item in pipe.recv():
+                pipe.send(work(item))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        code = 0
+    except InterruptedRunError as error:
+        code = error.exit_code
+    # Not sys.exit: what the parent had registered to happen at exit is the parent's.
+    os._exit(code)
+
+
+def _interrupted(number: int, frame: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise InterruptedRunError(number)
+
+
+def _die_with_parent(lifeline: Connection) -> None:
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)

@@ -1,0 +1,164 @@
+"""Damage of every kind is found, and the file named."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runner.errors import NotFoundError
+from runner.store import layout, sums
+from runner.store.claim import claim
+from runner.store.commit import commit
+from runner.store.verify import verify
+from runner.store.write import RunWriter
+
+OUTPUTS = np.random.RandomState(0).randn(300, 3).astype("f4")
+
+
+def store_run(directory: Path, *, digest: str | None = None, run_digest: str | None = None) -> Path:
+    """A run of one layer; the digests are the true ones, or those given."""
+    writer = RunWriter(claim(directory, stamped=True), "f00d")
+    (directory / ".hydra").mkdir()
+    (directory / ".hydra" / "config.yaml").write_text("a: 1\n")
+    (directory / "it's \\ a\nname").write_text("of the reader's")
+    writer.inputs(OUTPUTS[:, :2], None)
+    layer = writer.layer(0, "dense1", "Dense", 2, 3, 300, OUTPUTS.dtype, 1)
+    layer.write(OUTPUTS)
+    stored = layer.close()
+    true = layout.OutputsDigest(OUTPUTS.dtype, (300, 3))
+    true.update(OUTPUTS)
+    digest = digest or true.hexdigest()
+    row: dict[str, Any] = dict.fromkeys((name for name, _ in layout.LAYER_COLUMNS), 0)
+    row |= {"name": "dense1", "kind": "Dense", "dtype": "float32", "digest": digest}
+    row |= {"n_neurons": 3, "n_samples": 300, "path": stored.path, "bytes": stored.bytes}
+    writer.layers([row])
+    record: dict[str, Any] = {
+        **dict.fromkeys(name for name, _ in layout.RUN_COLUMNS),
+        "run_id": "f00d",
+        "status": layout.FINISHED,
+        "tags": [],
+        "overrides": [],
+        "start_time": datetime.now(UTC),
+        "config": "{}",
+        "digest": run_digest or layout.run_digest([digest]),
+        "params": {},
+        "metrics": {},
+        "facts": {},
+    }
+    commit(writer, record)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_run(tmp_path_factory.mktemp("stored") / "run")
+
+
+@pytest.fixture
+def run(stored: Path, tmp_path: Path) -> Path:
+    """A run that may be damaged."""
+    shutil.copytree(stored, tmp_path / "outputs" / "day" / "run")
+    return tmp_path / "outputs" / "day" / "run"
+
+
+def files(run: Path) -> list[Path]:
+    return sorted(path for path in run.rglob("*") if path.is_file())
+
+
+def test_a_whole_run_has_no_findings(run: Path) -> None:
+    assert verify(run) == []
+    assert verify(run.parent.parent) == []
+
+
+def flip(path: Path, dice: random.Random) -> None:
+    data = bytearray(path.read_bytes())
+    data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+    path.write_bytes(data)
+
+
+def cut(path: Path, dice: random.Random) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: dice.randrange(len(data))])
+
+
+def lengthen(path: Path, dice: random.Random) -> None:
+    path.write_bytes(path.read_bytes() + b"\0" * dice.randrange(1, 9))
+
+
+def remove(path: Path, dice: random.Random) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [flip, cut, lengthen, remove])
+def test_any_damage_to_any_file_is_found_and_named(
+    run: Path, damage: Callable[[Path, random.Random], None]
+) -> None:
+    dice = random.Random(0)
+    for path in files(run):
+        before = path.read_bytes()
+        for _ in range(40 if damage is flip else 5):
+            damage(path, dice)
+            findings = verify(run.parent.parent)
+            # A flip in the sums themselves shows at the file whose line it hit.
+            named = any(str(path) == str(finding.path) for finding in findings)
+            assert named or (findings and path.name == layout.SUMS_FILE), (path, damage)
+            path.write_bytes(before)
+    assert verify(run) == []
+
+
+def test_files_that_change_places_are_found(run: Path) -> None:
+    one, two = run / "inputs.parquet", run / "layers.parquet"
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(second)
+    two.write_bytes(first)
+    assert {finding.path for finding in verify(run)} == {one, two}
+
+
+def test_a_file_too_many_is_found(run: Path) -> None:
+    (run / "layers" / "01-more.parquet").write_text("")
+    (finding,) = verify(run)
+    assert finding.path == run / "layers" / "01-more.parquet"
+    assert "is not in SHA256SUMS" in str(finding)
+
+
+def test_a_line_taken_out_of_the_sums_is_found(run: Path) -> None:
+    lines = (run / "SHA256SUMS").read_text().splitlines(keepends=True)
+    for gone in range(len(lines)):
+        (run / "SHA256SUMS").write_text("".join(lines[:gone] + lines[gone + 1 :]))
+        assert len(verify(run)) == 1
+
+
+def test_outputs_that_are_not_those_of_their_digest_are_found(tmp_path: Path) -> None:
+    (finding,) = verify(store_run(tmp_path / "run", digest="0" * 64))
+    assert finding.path == tmp_path / "run" / "layers" / "00-dense1.parquet"
+
+
+def test_a_runs_digest_that_is_not_of_its_layers_is_found(tmp_path: Path) -> None:
+    (finding,) = verify(store_run(tmp_path / "run", run_digest="0" * 64))
+    assert finding.path == tmp_path / "run" / "run.parquet"
+
+
+def test_runs_under_way_are_passed_over_and_no_run_at_all_is_said(run: Path) -> None:
+    claim(run.parent / "other", stamped=True)
+    assert verify(run.parent.parent) == []
+    with pytest.raises(NotFoundError, match="no committed run"):
+        verify(run.parent / "other")
+    with pytest.raises(NotFoundError, match="no directory"):
+        verify(run.parent / "nowhere")
+
+
+def test_sums_of_any_file_name_come_back(tmp_path: Path) -> None:
+    expected = {
+        name: hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        for name in ("a b", "\\n", "\n", "x\\\r", "é", "\udcff", "layers/00-a.parquet")
+    }
+    (tmp_path / "SHA256SUMS").write_bytes(sums.dump(expected))
+    assert sums.read(tmp_path) == expected
