@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from runner import limits
 from runner.data import Dataset
 from runner.errors import (
-    InterruptedRunRunError,
+    InterruptedRunError,
     LayerFailedError,
     RunnerError,
     WriteError,
