@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 LINE_LIMIT = 200
 
@@ -21,6 +21,16 @@ class RunnerError(Exception):
     def line(self) -> str:
         """The message as one line of at most 200 characters, prefix included."""
         return one_line(f"runner: {self}", LINE_LIMIT)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are copied by calling the class with `args`, which are not always ours.
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(cls: type[RunnerError], args: tuple[Any, ...], state: dict[str, Any]) -> RunnerError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(RunnerError, ValueError):
@@ -37,6 +47,11 @@ class ConfigError(RunnerError, ValueError):
         self.key = key
         self.value = value
         self.problem = problem
+
+    def under(self, key: str) -> Self:
+        """The same, with its key below another: ``samples`` becomes ``data.samples``."""
+        self.key = f"{key}.{self.key}"
+        return self
 
     def __str__(self) -> str:
         return f"{clip(self.key, 60)}={clip(show(self.value), 40)}: {self.problem}"

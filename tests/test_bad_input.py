@@ -50,7 +50,7 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("+layers.x={n_neurons:3}",): ("layers.x", "_target_"),
     ("+layers.x={_target_:runner.layers.Dens}",): ("layers.x._target_", "did you mean"),
     ("+layers.x={_target_:os.system}",): ("layers.x._target_", "os.system", "trust=[os]"),
-    ("+layers.x={_target_:nowhere.X}", "trust=[nowhere]"): ("nowhere.X",),
+    ("+layers.x={_target_:nowhere.X}", "trust=[nowhere]"): ("layers.x._target_", "nowhere.X"),
     ("seeds.seed=-1",): ("seeds.seed", "-1"),
     ("seeds.seed=4294967296",): ("seeds.seed", "4294967296"),
     ("seeds=independent", "seeds.layers=-1"): ("seeds.layers", "-1"),
@@ -89,9 +89,9 @@ def _one_line(text: str, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("twice", "a: &d {_target_: runner.layers.ReLU}\na: *d\n", ("layers/twice", "a")),
+        ("twice", "a: &d {_target_: runner.layers.ReLU}\na: *d\n", ("twice.yaml", "duplicate key a")),
         ("up", '"../up": {_target_: runner.layers.ReLU}\n', ("../up",)),
-        ("nan", "a: {_target_: runner.layers.Dense, weights: [[.nan, 1]]}\n", ("layers.a.weights",)),
+        ("not_finite", "a: {_target_: runner.layers.Dense, weights: [[.nan, 1]]}\n", ("layers.a.weights",)),
         ("typo", "a: {_target_: runner.layers.Dense, n_neuron: 3}\n", ("layers.a.n_neuron",)),
         ("text", "a: {_target_: runner.layers.Dense, n_neurons: many}\n", ("n_neurons", "many")),
         ("broken", "a: [1\n", ("broken.yaml",)),
@@ -109,7 +109,7 @@ def test_refused_in_a_file(program: Program, name: str, text: str, words: tuple[
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "empty"), ("a,b\n", "empty"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
+    [("", "Empty"), ("a,b\n", "no rows"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
 )
 def test_a_table_that_cannot_be_fed(program: Program, text: str, word: str) -> None:
     (program.folder / "t.csv").write_text(text)

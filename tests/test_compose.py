@@ -531,6 +531,7 @@ def test_refusals_are_hydras(sweep: Sweep) -> None:
         st.sampled_from(WHOLE + REAL),
         st.from_regex(r"[+-]?[0-9_]{1,4}\.?[0-9_]{0,3}([eE][+-]?[0-9_]{1,2})?", fullmatch=True),
         st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}", fullmatch=True),
+        st.from_regex(r"'[^'\\\x00]{0,9}'|\"[^\"\\\x00]{0,9}\"", fullmatch=True),
     ),
 )
 def test_values_are_read_as_hydra_reads_them(key: str, value: str) -> None:
@@ -548,6 +549,7 @@ def test_values_are_read_as_hydra_reads_them(key: str, value: str) -> None:
             st.none(), st.booleans(), st.integers(), st.floats(), st.text(),
             st.sampled_from([word.strip("'") for word in TEXT + REAL + WHOLE]),
             st.from_regex(r"[A-Za-z0-9_/.=,+-]{1,12}", fullmatch=True),
+            st.from_regex(r"[+~]{0,2}[A-Za-z_/][ -~]{0,90}", fullmatch=True),
         ).filter(lambda value: not (isinstance(value, str) and "${" in value)),
         min_size=2,
         max_size=4,

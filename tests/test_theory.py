@@ -35,7 +35,7 @@ PHI: dict[str, Function] = {
 SLOPES: dict[str, Function] = {
     "relu": lambda u: np.where(u > 0, 1.0, 0.0),
     "leaky_relu": lambda u: np.where(u > 0, 1.0, 0.2),
-    "tanh": lambda u: 1 / np.cosh(u) ** 2,
+    "tanh": lambda u: 1 - np.tanh(u) ** 2,
     "sigmoid": lambda u: 1 / (2 + 2 * np.cosh(u)),
     "linear": np.ones_like,
 }

@@ -8,11 +8,9 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import (
-    ConfigCompositionException,
     HydraException,
     MissingConfigException,
     OverrideParseException,
-    SearchPathException,
 )
 from omegaconf import DictConfig
 from omegaconf.errors import (
@@ -22,8 +20,9 @@ from omegaconf.errors import (
     OmegaConfBaseException,
     ValidationError,
 )
+from yaml import MarkedYAMLError, YAMLError
 
-from runner.errors import ConfigError, RunnerError, UnknownKeyError, UsageError, one_line
+from runner.errors import ConfigError, RunnerError, UnknownKeyError, UsageError, clip, one_line
 
 _NEEDS = {
     "Integer": "needs a whole number",
@@ -60,6 +59,8 @@ def translate(
             return explain_value(found)
         if isinstance(found, ValidationError):
             return _invalid(found, overrides)
+        if isinstance(found, YAMLError):
+            return _bad_yaml(found)
     return _other(chain[0], overrides)
 
 
@@ -130,15 +131,42 @@ def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
         found = ambiguous or re.search(r"Sweep parameters '(.*)' requires", text)
         key, _, value = (found[1] if found else text).partition("=")
         return ConfigError(key, value, f"several values are a sweep: add -m; a list is {key}=[…]")
-    if isinstance(error, ValueError) and "Config group override must be" in text:
+    if "Config group override must be" in text:
         for override in overrides:
             key, _, value = override.partition("=")
-            if value in ("", "null"):
+            if "." not in key and not isinstance(_value(override), (str, list)):
                 return ConfigError(key, value or "''", "needs one of the group's options")
-    known = isinstance(error, (HydraException, OmegaConfBaseException, SearchPathException))
-    if not known and not isinstance(error, ConfigCompositionException):
+    if not isinstance(error, _OF_THE_INPUT):
         raise error
-    return UsageError(one_line(text))
+    return UsageError(one_line(text or type(error).__name__))
+
+
+# What composing raises comes from what is composed; anything else is a bug and keeps its trace.
+_OF_THE_INPUT = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OSError,
+    RecursionError,
+)
+
+
+def _value(override: str) -> Any:
+    try:
+        return OverridesParser.create().parse_override(override).value()
+    except HydraException:
+        return None
+
+
+def _bad_yaml(error: YAMLError) -> RunnerError:
+    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+        return UsageError(one_line(str(error)))
+    mark = error.problem_mark
+    place = f"{clip(str(mark.name), 90, keep_end=True)}, line {mark.line + 1}"
+    return UsageError(f"{place}: {one_line(error.problem or '', 80)}")
 
 
 def _given(full_key: str, overrides: Sequence[str]) -> tuple[str, Any]:

@@ -142,7 +142,7 @@ def _checked(key: str, check: Callable[[], Any]) -> Any:
     try:
         return check()
     except ConfigError as error:
-        raise ConfigError(f"{key}.{error.key}", error.value, error.problem) from None
+        raise error.under(key) from None
     except TypeError as error:
         raise ConfigError(key, "…", f"{error}") from None
 

@@ -70,6 +70,9 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
     data_stream, layer_stream = _streams(config["seeds"])
     shape, make_data = _dataset(config["data"], trust, data_stream, precision, instantiate)
     layers = network.plan(config["layers"], shape.n_features, trust)
+    for part in layers:
+        if not part.is_ours:
+            _locate(part.key, part.target, instantiate)
     plan = Plan(
         rule=precision,
         shape=shape,
@@ -128,8 +131,9 @@ def _dataset(
         try:
             shape = runner.data.plan(target, arguments)
         except ConfigError as error:
-            raise type(error)(f"data.{error.key}", error.value, error.problem) from None
+            raise error.under("data") from None
         return shape, lambda: runner.data.make(target, arguments, stream)
+    _locate("data", target, instantiate)
     # How much a function of the user's gives is not known before it is called.
     with nnfs_rules(stream, dot=precision.name == "nnfs"):
         try:
@@ -141,6 +145,16 @@ def _dataset(
     classes = dataset.targets is not None and dataset.targets.dtype.kind in "iu"
     n_classes = int(dataset.targets.max()) + 1 if classes else None  # type: ignore[union-attr]
     return Shape(*dataset.inputs.shape, n_classes, dataset.inputs.dtype), lambda: dataset
+
+
+def _locate(key: str, target: str, instantiate: Instantiate) -> None:
+    """Imports what a trusted target names, so that what isn't there is said before a run."""
+    try:
+        # A script of the book's calls nnfs.init() when it is imported, which is undone here.
+        with nnfs_rules(np.random.RandomState(0)):
+            instantiate.locate(target)
+    except ConfigError as error:
+        raise ConfigError(f"{key}._target_", target, error.problem) from None
 
 
 def _as_dataset(target: str, made: Any) -> Dataset:

@@ -35,7 +35,7 @@ class Activation:
         n_inputs: int,
         *,
         numerics: str | Rule = "nnfs",
-        random_state: RandomState | None = None,  # noqa: ARG002
+        random_state: RandomState | None = None,
     ) -> None:
         self.n_inputs = self.n_neurons = self.plan(n_inputs)
         self._rule = rule(numerics)

@@ -26,7 +26,8 @@ _LINE = re.compile(
     rf"|(?P<int>[+-]?{_WHOLE})"
     r"|(?P<bool>(?i:true|false))"
     r"|(?P<null>(?i:null))"
-    rf"|(?P<name>{_NAME}))"
+    rf"|(?P<name>{_NAME})"
+    r"|'(?P<single>[^'\\]*)'|\"(?P<double>[^\"\\]*)\")"
 )
 _PLAIN_KEY = re.compile(rf"{_NAME}(?:\.{_NAME})*")
 

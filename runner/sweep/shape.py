@@ -23,6 +23,7 @@ _KNOWN_LOOKUP = re.compile(
 _SAME_FOR_ALL = re.compile(r"\$\{now:[^{}$]*\}|\$\{hydra\.job\.name\}")
 _OF_JOB = re.compile(r"\$\{hydra\.job\.(?:num|id|override_dirname)\}")
 _Leaf = tuple[Path, Scalar, str]
+_Anywhere = tuple[Any, ...]  # keys of dicts and indices of lists
 _JOB = ("hydra", "job")
 _NUMBER, _ID = (*_JOB, "num"), (*_JOB, "id")
 _DIRNAME = (*_JOB, "override_dirname")
@@ -62,7 +63,7 @@ class Shape:
         for path in self._nodes:
             base = replaced(base, path, None)
         self._base = base
-        self._has_lookups = _find_lookups(base)
+        self._lookups = _find_lookups(base)
         self._sweep_dir = _common_directory(hydra, cfg)
         self._subdir = _checked_subdir(hydra)
         self._dirname = hydra["job"]["config"]["override_dirname"]
@@ -127,17 +128,20 @@ class Shape:
 
     def _configs(self, values: Mapping[Path, Scalar]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The configuration as it is used, and as it is stored."""
-        if not self._has_lookups and not _find_lookups(list(values.values())):
-            config: dict[str, Any] = _copied(self._base)
-            for path, value in values.items():
-                parent = config
-                for key in path[:-1]:
-                    parent = parent[key]
-                parent[path[-1]] = value
-            return config, config
+        lookups = self._lookups.copy()
         for path, value in values.items():
-            self._nodes[path]._set_value(value)
-        return plain(self._task)
+            lookups.update(_find_lookups(value, path))
+        if lookups:
+            for path, value in values.items():
+                self._nodes[path]._set_value(value)
+        if any(text == "???" or "oc.env" in text for text in lookups.values()):
+            return plain(self._task)
+        config: dict[str, Any] = _copied(self._base)
+        for path, value in values.items():
+            _put(config, path, value)
+        for where in lookups:
+            _put(config, where, _looked_up(self._task, where))
+        return config, config
 
     def _override_dirname(self, lines: Sequence[Line]) -> str:
         named: Any = lines  # it asks them for no more than a Line has
@@ -187,24 +191,33 @@ def _checked_subdir(hydra: Any) -> str:
     return pattern
 
 
-def _is_lookup(value: Scalar) -> bool:
-    if not isinstance(value, str):
-        return False
-    if "${" in _KNOWN_LOOKUP.sub("", value):
-        raise UnusableError(f"{value} looks up what may change by itself")
-    return "${" in value or value == "???"
-
-
-def _find_lookups(tree: Any) -> bool:
-    """Whether anything in the tree has to be looked up (or is missing)."""
+def _find_lookups(tree: Any, path: _Anywhere = ()) -> dict[_Anywhere, str]:
+    """Path -> text of all in the tree that has to be looked up, or is missing."""
     if isinstance(tree, (dict, list)):
-        found = False
-        for item in tree.values() if isinstance(tree, dict) else tree:
-            found = _find_lookups(item) or found  # to the end: another may be of a worse kind
+        found: dict[_Anywhere, str] = {}
+        for key, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            found.update(_find_lookups(item, (*path, key)))
         return found
     if tree is not None and type(tree) not in (str, int, float, bool):
         raise UnusableError(f"{type(tree).__name__} in the configuration")
-    return _is_lookup(tree)
+    if not isinstance(tree, str) or ("${" not in tree and tree != "???"):
+        return {}
+    if "${" in _KNOWN_LOOKUP.sub("", tree):
+        raise UnusableError(f"{tree} looks up what may change by itself")
+    return {path: tree}
+
+
+def _looked_up(tree: DictConfig, path: _Anywhere) -> Any:
+    value: Any = tree
+    for key in path:
+        value = value[key]
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _put(tree: Any, path: _Anywhere, value: Any) -> None:
+    for key in path[:-1]:
+        tree = tree[key]
+    tree[path[-1]] = value
 
 
 def _copied(tree: Any) -> Any:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from omegaconf import OmegaConf
 
 Path = tuple[str, ...]
 
-# Words that YAML writes without quotes, whatever is around them: they cannot be taken for a
-# number or a date, and what they could be taken for is in `_RESERVED`.
-_WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./=,+-]*")
+# Printable ASCII without blanks, which YAML writes without quotes whatever is around it: with such
+# a first character it is no number or date, and the words it could be are in `_RESERVED`.
+_WORD = re.compile(r"[+~]{0,2}([A-Za-z_/](?:[!-~]*[!-9;-~])?)")
 _RESERVED = frozenset(
     ("y", "n", "yes", "no", "true", "false", "on", "off", "null", "inf", "infinity", "nan")
 )
@@ -73,7 +74,7 @@ def scalar(value: Any, path: Path) -> str:
         return f" {value}"
     if kind is str and value.isascii() and value.isdigit():
         return f" '{value}'"
-    return " " + _dumped(nested(path, value), nested(path, _SLOT.format(0)))
+    return " " + _dumped(value, path, False)
 
 
 def sequence(values: Sequence[str], path: Path) -> str:
@@ -87,7 +88,8 @@ def sequence(values: Sequence[str], path: Path) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether a string is surely written as it stands."""
-    return _WORD.fullmatch(text) is not None and text.lower() not in _RESERVED
+    word = _WORD.fullmatch(text)
+    return word is not None and word[1].lower() not in _RESERVED
 
 
 def nested(path: Path, value: Any) -> Any:
@@ -104,12 +106,17 @@ def replaced(tree: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
 
 
 def _item(value: str, path: Path) -> str:
-    if is_plain(value):
-        return value
-    return _dumped(nested(path, [value]), nested(path, [_SLOT.format(0)]))
+    return value if is_plain(value) else _dumped(value, path, True)
 
 
-def _dumped(tree: Any, marked: Any) -> str:
-    """What stands in the tree's text where the mark stands in the marked tree's."""
-    start = OmegaConf.to_yaml(marked).index(_SLOT.format(0))
-    return OmegaConf.to_yaml(tree)[start:-1]
+@lru_cache(4096, typed=True)
+def _dumped(value: Any, path: Path, listed: bool) -> str:
+    """The text of a value by OmegaConf itself, as the only one in the tree (or in its list)."""
+    text = OmegaConf.to_yaml(nested(path, [value] if listed else value))
+    return text[_start(path, listed) : -1]
+
+
+@lru_cache(4096)
+def _start(path: Path, listed: bool) -> int:
+    mark = _SLOT.format(0)
+    return OmegaConf.to_yaml(nested(path, [mark] if listed else mark)).index(mark)

@@ -1,0 +1,82 @@
+"""The verbs: what one asks of runs that are stored. None of them loads Hydra.
+
+Each is a module of its own with ``arguments(parser)`` and ``do(args)``, which gives the exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from runner import console
+from runner.errors import RunnerError, UsageError, nearest
+
+VERBS = {
+    "ls": "the runs, newest first",
+    "show": "one run: configuration, layers, provenance",
+    "verify": "read every byte back against its checksums",
+    "rm": "delete runs, after asking",
+}
+
+HELP = """\
+runner: layers of neurons from YAML; every layer's outputs kept, to the bit.
+
+  python -m runner [OVERRIDES]        one run:    python -m runner layers=two_dense data.samples=100
+  python -m runner -m [OVERRIDES]     a sweep:    python -m runner -m seeds.seed=0,1,2
+  python -m runner VERB ...           what is stored; VERB --help says more
+
+verbs
+{verbs}
+
+overrides (Hydra's: key=value, +key=value, ~key; groups by their name)
+  data=spiral|vertical|sine|book_sample|book_batch|table|normal|digits|iris|wine
+  layers=one_dense|two_dense|book_two_layers|book_chapter_4|mlp
+  seeds=book|independent   numerics=nnfs|float32|float64   save=all|statistics|first
+  name=... tags=[...] batch_size=65536 trust=[mymodule]   hydra.run.dir=DIR
+
+options
+  --cfg job            print the composed configuration and stop
+  -cd DIR              a folder with configuration of your own
+  -m, --multirun       a sweep
+  --info, --hydra-help what Hydra itself has to say
+  --version, --help
+
+RUN is a path, a run id, a unique start of one, a name, or `latest`.
+Exit codes: 0 done, 1 a run failed or damage was found, 2 bad input, 3 a write failed,
+130 and 143 interrupted.""".format(
+    verbs="\n".join(f"  {verb:<10} {what}" for verb, what in VERBS.items())
+)
+
+
+class _Parser(ArgumentParser):
+    """argparse, whose complaints are one line of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog.removeprefix('runner ')}: {message}; see {self.prog} --help")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Does what the verb asks for; gives the exit code."""
+    try:
+        verb, *rest = argv
+        if verb not in VERBS:
+            match = nearest(verb, VERBS)
+            hint = f"did you mean {match}?" if match else f"verbs: {', '.join(VERBS)}"
+            raise UsageError(f"{verb}: neither a verb nor key=value; {hint} See --help")
+        module = import_module(f"runner.cli.{verb}")
+        parser = _Parser(prog=f"runner {verb}", description=VERBS[verb])
+        module.arguments(parser)
+        code: int = module.do(parser.parse_args(rest))
+        return code
+    except RunnerError as error:
+        console.say(error.line())
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough: `runner ls | head`.
+        sys.stdout = None
+        return 0

@@ -1,0 +1,94 @@
+"""``ls``: the runs below a folder as a table, newest first."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner import console
+from runner.cli.printing import as_json, cell, short
+from runner.cli.rm import remove
+from runner.errors import NotFoundError, UnknownKeyError
+
+ROOT = Path("outputs")
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("path", nargs="?", default=ROOT, type=Path, help="where to look")
+    parser.add_argument("--where", metavar="SQL", help="a condition: 'seeds.seed < 5'")
+    parser.add_argument("--columns", metavar="A,B", help="what to show of each run")
+    parser.add_argument("--sort", metavar="KEY", help="by this column; -KEY: largest first")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--csv", action="store_true", help="print CSV")
+    parser.add_argument("--clean", action="store_true", help="sweep up what dead runs left")
+
+
+def do(args: Namespace) -> int:
+    """Prints it; gives the exit code."""
+    from runner.store import layout, rows
+    from runner.store.query import matching
+
+    if args.path == ROOT and not ROOT.is_dir():
+        raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
+    found = rows(args.path)
+    if args.clean:
+        found = _clean(found, layout.DEAD)
+    if args.where is not None:
+        found = [found[at] for at in matching(found, args.where)]
+    if args.sort is not None:
+        found = _sorted(found, args.sort)
+    columns = _columns(found, args.columns)
+    if args.json:
+        print(as_json([{k: row.get(k) for k in columns} if args.columns else row for row in found]))
+    elif args.csv:
+        import csv
+
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([cell(row.get(key)) for key in columns] for row in found)
+    elif found:
+        heads = [key.removeprefix("params.") for key in columns]
+        cells = [[short(key, row.get(key)) for key in columns] for row in found]
+        print(console.table(heads, cells))
+    return 0
+
+
+def _clean(found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:
+    """Removes the directories of runs whose process is gone; gives the rows that stay."""
+    swept = [row for row in found if row["status"] == dead]
+    for row in swept:
+        remove(Path(row["path"]))
+    console.say(f"swept up {len(swept)} dead run{'' if len(swept) == 1 else 's'}")
+    return [row for row in found if row["status"] != dead]
+
+
+_SHOWN = ("run_id", "status", "name", "start_time", "overrides", "metrics.loss", "path")
+
+
+def _columns(found: list[dict[str, Any]], asked: str | None) -> list[str]:
+    there = dict.fromkeys(key for row in found for key in row)
+    if asked is None:
+        return [
+            k for k in _SHOWN if k in there and any(row.get(k) not in (None, []) for row in found)
+        ]
+    return [_key("--columns", key.strip(), there) for key in asked.split(",")]
+
+
+def _key(option: str, asked: str, there: Mapping[str, Any]) -> str:
+    for key in (asked, f"params.{asked}", f"metrics.{asked}"):
+        if key in there or not there:
+            return key
+    raise UnknownKeyError(option, asked, asked, [key.removeprefix("params.") for key in there])
+
+
+def _sorted(found: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    there = dict.fromkeys(key for row in found for key in row)
+    key = _key("--sort", by.removeprefix("-"), there)
+    have = [row for row in found if row.get(key) is not None]
+    numbers = all(isinstance(row[key], (int, float)) for row in have)
+    have.sort(key=lambda row: row[key] if numbers else cell(row[key]), reverse=by.startswith("-"))
+    return have + [row for row in found if row.get(key) is None]

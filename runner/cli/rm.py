@@ -1,0 +1,54 @@
+"""``rm``: deletes runs, after asking."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from runner import console
+from runner.errors import NotFoundError, UsageError
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("runs", metavar="RUN", nargs="+")
+    parser.add_argument("--yes", action="store_true", help="don't ask")
+
+
+def do(args: Namespace) -> int:
+    """Deletes them; 2 if the answer was no."""
+    from runner.store import is_alive, resolve, rows
+
+    paths = [resolve(name) for name in args.runs]
+    runs = [row for path in paths for row in rows(path)]
+    for path, name in zip(paths, args.runs, strict=True):
+        if not rows(path):
+            raise NotFoundError("run", name, (), hint="there is no run in this directory")
+        if is_alive(path) or any(row["status"] == "RUNNING" for row in rows(path)):
+            raise UsageError(f"rm {name}: it is still running")
+    for row in runs:
+        console.say(f"{row['path']}  {row['status']}")
+    if not args.yes and not _confirmed(f"delete {len(runs)} run{'' if len(runs) == 1 else 's'}?"):
+        return 2
+    for path in paths:
+        remove(path)
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(f"rm: {question} nobody to ask; say --yes")
+    console.say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def remove(path: Path) -> None:
+    """Deletes a run's directory; under another name first, so that no half of it is ever seen."""
+    from runner.store.files import writing
+
+    with writing(path):
+        doomed = path.with_name(f".{path.name}.deleted")
+        path.rename(doomed)
+        shutil.rmtree(doomed)

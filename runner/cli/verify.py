@@ -1,0 +1,32 @@
+"""``verify``: reads every byte back."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from runner.cli.ls import ROOT
+from runner.cli.printing import as_json
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("path", metavar="PATH", nargs="?", default=str(ROOT))
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def do(args: Namespace) -> int:
+    """Prints what it finds; 1 if that is anything."""
+    from runner.store import resolve
+    from runner.store.verify import verify
+
+    path = Path(args.path) if Path(args.path).exists() else resolve(args.path)
+    findings = verify(path)
+    if args.json:
+        print(as_json([{"path": str(f.path), "problem": f.problem} for f in findings]))
+    else:
+        for finding in findings:
+            print(finding)
+        if not findings:
+            print(f"{path}: every byte is as it was written")
+    return 1 if findings else 0
