@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import warnings
@@ -50,6 +51,17 @@ def config_directory() -> Path:
     return inside if inside.is_dir() else package.parent / "conf"
 
 
+def _make_plugins_findable() -> None:
+    """Hydra looks for plugins on the path: in a checkout that is not installed, ours are off it."""
+    try:
+        found = importlib.util.find_spec("hydra_plugins.runner_sweeper")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        sys.path.append(str(Path(runner.__file__).parent / "sweep" / "plugin"))
+        importlib.invalidate_caches()
+
+
 @contextmanager
 def hydra_session(config_dir: str | None = None, config_path: str | None = None) -> Iterator[Hydra]:
     """A Hydra that knows our configuration, and is gone afterwards.
@@ -62,6 +74,7 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
         UsageError: there is no such directory.
     """
     version.setbase("1.3")
+    _make_plugins_findable()
     register_configs()
     search_path = create_config_search_path(config_path or str(config_directory()))
     if config_dir is not None:

@@ -1,7 +1,7 @@
 """One run, from a composed configuration to a committed directory; knows nothing of Hydra."""
 
-from runner.job.execute import Result, execute
+from runner.job.execute import Result, execute, record_failure
 from runner.job.job import Job
 from runner.job.plan import Plan, prepare
 
-__all__ = ["Job", "Plan", "Result", "execute", "prepare"]
+__all__ = ["Job", "Plan", "Result", "execute", "prepare", "record_failure"]

@@ -73,6 +73,8 @@ def execute(
     threads: int | None = None,
     advance: Callable[[int], None] = lambda rows: None,
     own_log: bool = True,
+    facts: Gathering | None = None,
+    ended: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> Result:
     """Does a run in a directory that is claimed, and commits it, however it ends.
 
@@ -84,6 +86,9 @@ def execute(
         threads: tiles computed at once; None: one for each core.
         advance: told of every batch how many rows were computed.
         own_log: write ``runner.log`` here; False where Hydra has set up the logging.
+        facts: where the run comes from, already gathered; None: gathered here.
+        ended: told of what was committed, however the run ended: the record of ``run.parquet``,
+            and as ``layers`` the rows of ``layers.parquet``.
 
     Returns:
         The finished run.
@@ -95,21 +100,12 @@ def execute(
         WriteError: the disk is full or not ours; nothing that reads as a run is left.
     """
     run_id = secrets.token_hex(8)
-    started, clock = datetime.now(UTC), time.perf_counter()
-    facts = Gathering(threads=threads or limits.cores())
-    facts.start()
-    record: dict[str, Any] = {
-        "run_id": run_id,
-        "name": job.config["name"],
-        "tags": list(job.config["tags"]),
-        "start_time": started,
-        "overrides": list(job.overrides),
-        "config": job.config_json,
-        "config_hash": job.config_hash,
-        "params": job.params(),
-    }
+    clock = time.perf_counter()
+    if facts is None:
+        facts = Gathering(threads=threads or limits.cores())
+        facts.start()
     writer = RunWriter(claim, run_id)
-    end = _End(writer, record, facts)
+    end = _End(writer, _record(job, run_id), facts, ended)
     try:
         with run_log(claim.directory) if own_log else nullcontext():
             log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
@@ -130,6 +126,34 @@ def execute(
         raise
     seconds = time.perf_counter() - clock
     return Result(claim.directory, run_id, layout.FINISHED, layers, metrics, seconds, notes)
+
+
+def record_failure(job: Job, claim: Claim, reason: str) -> dict[str, Any]:
+    """Commits a run that ended without a word, as FAILED; gives what :func:`execute` tells."""
+    records: list[dict[str, Any]] = []
+    facts = Gathering(threads=limits.cores())
+    facts.start()
+    run_id = secrets.token_hex(8)
+    end = _End(RunWriter(claim, run_id), _record(job, run_id), facts, records.append)
+    _write_hydra_files(claim.directory, job.hydra_files)
+    with run_log(claim.directory):
+        log.error("%s", reason)
+    end.commit(layout.FAILED, one_line(reason), [], {})
+    return records[0]
+
+
+def _record(job: Job, run_id: str) -> dict[str, Any]:
+    """What is known of a run before it begins."""
+    return {
+        "run_id": run_id,
+        "name": job.config["name"],
+        "tags": list(job.config["tags"]),
+        "start_time": datetime.now(UTC),
+        "overrides": list(job.overrides),
+        "config": job.config_json,
+        "config_hash": job.config_hash,
+        "params": job.params(),
+    }
 
 
 def _pass(
@@ -257,6 +281,7 @@ class _End:
     writer: RunWriter
     record: dict[str, Any]
     facts: Gathering
+    ended: Callable[[dict[str, Any]], None]
 
     def commit(
         self,
@@ -275,6 +300,8 @@ class _End:
             facts=self.facts.result(),
         )
         commit(self.writer, self.record)
+        seconds = (self.record["end_time"] - self.record["start_time"]).total_seconds()
+        self.ended({**self.record, "layers": layers, "seconds": seconds})
 
 
 def _fail(end: _End, claim: Claim, error: BaseException) -> None:

@@ -1,0 +1,251 @@
+"""A sweep on disk: what it is made of, a journal while it runs, and its index of one row a job.
+
+The runs are the truth. The journal has a line for each job that ended, written when it did, so
+that a kill loses none; ``sweep.parquet`` takes its place at the end. Both can be made anew from
+the runs, and a job that neither knows is looked for on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runner.errors import DamagedError, NotFoundError, RunnerError
+from runner.store import layout
+from runner.store.files import sync_directory, sync_file, write_file, writing
+
+INDEX_FILE = "sweep.parquet"
+SPEC_FILE = ".sweep.json"
+JOURNAL_FILE = ".journal.jsonl"
+
+COLUMNS = (
+    ("number", "int64"),
+    ("status", "string"),
+    ("error", "string"),
+    ("directory", "string"),
+    ("reused", "bool"),
+    ("seconds", "double"),
+    *((name, kind) for name, kind in layout.RUN_COLUMNS if name not in ("status", "error", "config")),
+)
+"""The columns that every row of a sweep has; params.*, metrics.* and layers.* follow."""
+
+_KINDS = dict(COLUMNS)
+_TIMES = tuple(name for name, kind in COLUMNS if kind == "timestamp")
+
+
+def job_row(number: int, directory: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the index.
+
+    Args:
+        number: of the job in the sweep.
+        directory: of the run, relative to the sweep.
+        record: what goes to ``run.parquet``: its columns, ``params`` (key -> (value, type)),
+            ``metrics``, and ``layers``, the rows of ``layers.parquet``.
+    """
+    row: dict[str, Any] = {"number": number, "directory": directory, "reused": False}
+    row |= {name: record.get(name) for name, _ in COLUMNS if name not in row}
+    row |= {f"params.{key}": value for key, (value, _) in record.get("params", {}).items()}
+    row |= {f"metrics.{key}": value for key, value in record.get("metrics", {}).items()}
+    for layer in record.get("layers", ()):
+        for name in (*layout.STATISTICS, "digest"):
+            row[f"layers.{layer['name']}.{name}"] = layer[name]
+    return row
+
+
+def row_of_run(number: int, directory: str, sweep: Path) -> dict[str, Any]:
+    """The same from a run on disk.
+
+    Raises:
+        FileNotFoundError: there is no committed run.
+        DamagedError: it is not what was written.
+    """
+    from runner.store.read import Run
+
+    run = Run(sweep / directory)
+    facts = run.metadata
+    params = {k.removeprefix("params."): (v, str) for k, v in facts.items() if k.startswith("params.")}
+    metrics = {k.removeprefix("metrics."): v for k, v in facts.items() if k.startswith("metrics.")}
+    layers = [
+        {"name": layer.name, "digest": layer.digest, **layer.statistics}
+        for layer in run.layers.values()
+    ]
+    seconds = (facts["end_time"] - facts["start_time"]).total_seconds()
+    record = {**facts, "params": params, "metrics": metrics, "layers": layers, "seconds": seconds}
+    return job_row(number, directory, record)
+
+
+class Journal:
+    """The lines of the jobs that ended, appended as they do."""
+
+    def __init__(self, sweep: Path) -> None:
+        self._path = sweep / JOURNAL_FILE
+        with writing(self._path):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            self._file = os.open(self._path, flags, 0o666)
+            # A line that a kill has torn must not swallow the next one.
+            os.write(self._file, b"\n")
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Adds rows; what is written survives the process."""
+        lines = "".join(json.dumps(row, ensure_ascii=False, default=_as_text) + "\n" for row in rows)
+        data = lines.encode("utf-8", "backslashreplace")
+        with writing(self._path):
+            while data:
+                data = data[os.write(self._file, data) :]
+
+    def close(self) -> None:
+        """No more rows."""
+        os.close(self._file)
+
+
+def is_sweep(directory: Path) -> bool:
+    """Whether a directory is a sweep's, however far it came."""
+    return any((directory / name).exists() for name in (INDEX_FILE, SPEC_FILE, JOURNAL_FILE))
+
+
+def known_rows(sweep: Path) -> dict[int, dict[str, Any]]:
+    """Number -> row, of every job that the index or the journal knows; the journal is newer."""
+    rows = {row["number"]: row for row in _index_rows(sweep)}
+    rows.update((row["number"], row) for row in _journal_rows(sweep))
+    return rows
+
+
+def sweep_rows(sweep: Path) -> list[dict[str, Any]]:
+    """Every job of a sweep that ended, by number: the index, the journal, and runs neither knows."""
+    rows = known_rows(sweep)
+    known = {row["directory"] for row in rows.values()}
+    with os.scandir(sweep) as entries:
+        there = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+    for name in there - known:
+        if (sweep / name / layout.RUN_FILE).exists():
+            row = row_of_run(_number(name, rows), name, sweep)
+            rows[row["number"]] = row
+    gone = [
+        number
+        for number, row in rows.items()
+        if "/" not in row["directory"] and row["directory"] not in there and row["run_id"]
+    ]
+    for number in gone:  # taken away by `runner rm`
+        del rows[number]
+    return [rows[number] for number in sorted(rows)]
+
+
+def write_index(sweep: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes ``sweep.parquet`` and takes the journal away; a kill leaves one of them whole."""
+    from runner.store import columns
+    from runner.store.parquet import to_bytes
+
+    names = dict.fromkeys(name for name, _ in COLUMNS)
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    parts = [
+        (name, *_column([row.get(name) for row in rows], _KINDS.get(name))) for name in names
+    ]
+    table = columns.table(parts, {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)})
+    fresh = sweep / f".{INDEX_FILE}"
+    with writing(sweep / INDEX_FILE):
+        fresh.unlink(missing_ok=True)
+        write_file(fresh, to_bytes(table))
+        sync_file(fresh)
+        os.replace(fresh, sweep / INDEX_FILE)
+        sync_directory(sweep)
+        (sweep / JOURNAL_FILE).unlink(missing_ok=True)
+
+
+def rebuild(sweep: Path) -> list[dict[str, Any]]:
+    """Makes the index anew from the runs alone; gives its rows."""
+    rows: dict[int, dict[str, Any]] = {}
+    names = [path.parent.name for path in sweep.glob(f"*/{layout.RUN_FILE}")]
+    for name in sorted(names, key=lambda name: (len(name), name)):
+        row = row_of_run(_number(name, rows), name, sweep)
+        rows[row["number"]] = row
+    ordered = [rows[number] for number in sorted(rows)]
+    write_index(sweep, ordered)
+    return ordered
+
+
+def read_spec(sweep: Path) -> dict[str, Any]:
+    """What a sweep is made of, as it was claimed.
+
+    Raises:
+        NotFoundError: the directory is no sweep of our sweeper's.
+        DamagedError: the file is not what was written.
+        RunnerError: its layout is newer than this program.
+    """
+    path = sweep / SPEC_FILE
+    try:
+        spec = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        hint = f"there is no {SPEC_FILE} in it, so it is no sweep that can be taken up again"
+        raise NotFoundError("sweep", str(sweep), (), hint=hint) from None
+    except (OSError, ValueError) as error:
+        raise DamagedError(path, "is not what was written") from error
+    if not isinstance(spec, dict) or not isinstance(spec.get(layout.FACT_VERSION), int):
+        raise DamagedError(path, "is not what was written")
+    if spec[layout.FACT_VERSION] > layout.LAYOUT_VERSION:
+        raise RunnerError(f"sweep {sweep.name} is of a newer layout: install a newer runner")
+    return spec
+
+
+def _index_rows(sweep: Path) -> list[dict[str, Any]]:
+    from runner.store import columns
+    from runner.store.parquet import facts, reading
+
+    path = sweep / INDEX_FILE
+    if not path.exists():
+        return []
+    with reading(path) as file:
+        version = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")
+        if not version.isdecimal():
+            raise DamagedError(path, f"has no {layout.FACT_VERSION}")
+        if int(version) > layout.LAYOUT_VERSION:
+            raise RunnerError(f"{path} is of a newer layout: install a newer runner")
+        return columns.rows(file.read())
+
+
+def _journal_rows(sweep: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines = (sweep / JOURNAL_FILE).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:  # empty, or torn by a kill: its run is found on disk
+            continue
+        for name in _TIMES:
+            if row.get(name):
+                row[name] = datetime.fromisoformat(row[name])
+        yield row
+
+
+def _number(name: str, taken: Mapping[int, Any]) -> int:
+    """The job's number, which is the directory's name unless the user named the directories."""
+    if name.isdecimal() and int(name) not in taken:
+        return int(name)
+    return max(taken, default=-1) + 1
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{type(value).__name__} in a row")
+
+
+def _column(values: list[Any], kind: str | None) -> tuple[str, list[Any]]:
+    """The type that holds all values of a column, and the values for it."""
+    if kind is not None:
+        return kind, values
+    from runner.store.columns import storable
+
+    stored = [storable(value) for value in values]
+    kinds = {name for (name, _), value in zip(stored, values, strict=True) if value is not None}
+    if kinds <= {"int64", "double"} and "double" in kinds:
+        return "double", [None if value is None else float(value) for _, value in stored]
+    if len(kinds) == 1:
+        return kinds.pop(), [value for _, value in stored]
+    return "string", [None if value is None else str(value) for _, value in stored]

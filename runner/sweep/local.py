@@ -1,0 +1,124 @@
+"""Jobs on this machine: in this process where that is quicker, else in warm workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from runner import limits
+from runner.errors import ConfigError, LayerFailedError
+from runner.schema import BY_TARGET
+from runner.store import layout
+from runner.sweep.compose import Composer
+from runner.sweep.pool import Died, Pool
+from runner.sweep.work import Row, SharedFacts, Work
+
+# What it takes to start the workers; jobs that are done sooner than that don't need them.
+_START_SECONDS = 0.08
+
+
+def n_workers(n_jobs: object) -> int:
+    """The processes that ``hydra.launcher.n_jobs`` asks for.
+
+    Raises:
+        ConfigError: it is not a whole number from 1.
+    """
+    if n_jobs is None or n_jobs == -1:  # -1 as joblib has it
+        return limits.cores()
+    if not isinstance(n_jobs, int) or n_jobs < 1:
+        raise ConfigError("hydra.launcher.n_jobs", n_jobs, "needs a whole number from 1, or null")
+    return n_jobs
+
+
+def do_all(work: Work, numbers: Sequence[int], workers: int) -> Iterator[Row]:
+    """Does the jobs; gives their rows as they end.
+
+    Raises:
+        InterruptedRunError: a signal; the jobs in flight are recorded as INTERRUPTED.
+    """
+    left = iter(numbers)
+    remaining = len(numbers)
+    if workers == 1 or _are_safe(work, numbers):
+        begun = time.monotonic()
+        done = 0
+        for number in left:
+            yield work(number)
+            done, remaining = done + 1, remaining - 1
+            expected = (time.monotonic() - begun) / done * remaining
+            if workers > 1 and expected > _START_SECONDS * workers:
+                break
+    yield from _in_workers(work, left, min(workers, remaining)) if remaining else ()
+
+
+def _are_safe(work: Work, numbers: Sequence[int]) -> bool:
+    """Whether the first jobs may run in this process: code of the user's could end it."""
+    if not numbers:
+        return True
+    try:
+        config = work.composer.compose(numbers[0], work.points[numbers[0] - work.first]).config
+    except Exception:  # noqa: BLE001 - it fails again where it is recorded
+        return True
+    entries = [config.get("data"), *(config.get("layers") or {}).values()]
+    return all(isinstance(e, dict) and e.get("_target_") in BY_TARGET for e in entries)
+
+
+def _in_workers(work: Work, numbers: Iterable[int], workers: int) -> Iterator[Row]:
+    pool: Pool[int, Row] = Pool(work, workers)
+    for number, answer in pool.run(numbers):
+        yield work.bury(number, str(answer)) if isinstance(answer, Died) else answer
+
+
+def launch(
+    context: HydraContext,
+    config: DictConfig,
+    n_jobs: int | None,
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+    *,
+    ended: Callable[[Row], None] = lambda row: None,
+) -> Sequence[JobReturn]:
+    """The jobs of somebody else's sweeper (Hydra's own, Optuna's) on our workers."""
+    workers = n_workers(n_jobs)
+    composer = Composer(context.config_loader, config)
+    sweep = Path(str(config.hydra.sweep.dir)).absolute()
+    threads = max(1, limits.cores() // workers)
+    points = [tuple(overrides) for overrides in job_overrides]
+    work = Work(composer, points, first, sweep, threads, SharedFacts(threads=threads))
+    numbers = range(first, first + len(points))
+    rows: dict[int, Row] = {}
+    for row in do_all(work, numbers, workers):
+        rows[row["number"]] = row
+        ended(row)
+    objective = OmegaConf.select(config, "objective")
+    return [_returned(points[n - first], rows[n], objective) for n in numbers]
+
+
+def _returned(overrides: Sequence[str], row: Row, objective: str | None) -> JobReturn:
+    returned = JobReturn(overrides=overrides, working_dir=row["directory"])
+    if row["status"] == layout.FINISHED:
+        returned.status = JobStatus.COMPLETED
+        returned.return_value = value_of(row, objective) if objective else None
+    else:
+        returned.status = JobStatus.FAILED
+        returned.return_value = LayerFailedError(f"job {row['number']}: {row['error']}")
+    return returned
+
+
+def value_of(row: Row, objective: str) -> float:
+    """The metric or layer statistic of that name: ``loss``, ``dense2.std``.
+
+    Raises:
+        ConfigError: the run has no such number.
+    """
+    for key in (objective, f"metrics.{objective}", f"layers.{objective}"):
+        value = row.get(key)
+        if isinstance(value, (int, float)) and key.startswith(("metrics.", "layers.")):
+            return float(value)
+    there = [key for key in row if key.startswith(("metrics.", "layers."))]
+    names = ", ".join(k.split(".", 1)[1] for k in there if not k.endswith(".digest"))
+    raise ConfigError("objective", objective, f"the run has no such number; it has {names}")
