@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from runner import cli
 
         return cli.main(arguments)
-    from runner.app.main import main as app
+    from runner.app.start import main as app
 
     return app(arguments)
 

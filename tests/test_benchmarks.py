@@ -34,7 +34,9 @@ def test_ratios_are_to_the_first_contender() -> None:
 
         return Contender(name, run)
 
-    benchmark = Benchmark("Title", "Which?", [contender("slow"), contender("fast")], 3, {"fast": 0.3})
+    benchmark = Benchmark(
+        "Title", "Which?", [contender("slow"), contender("fast")], 3, {"fast": 0.3}
+    )
     slow, fast = measure(benchmark)
     assert (slow.ratio, fast.ratio, fast.goal) == (1.0, 0.25, 0.3)
     assert (fast.median, fast.low, fast.high) == (0.5, 0.5, 0.5)

@@ -98,11 +98,11 @@ class PiecewiseLinear:
         """F(q)."""
         return self.share * q
 
-    def slope_square(self, q: float) -> float:  # noqa: ARG002
+    def slope_square(self, q: float) -> float:
         """The same for every q."""
         return self.share
 
-    def growth(self, q: float) -> float:  # noqa: ARG002
+    def growth(self, q: float) -> float:
         """The same for every q."""
         return self.share
 
@@ -112,7 +112,7 @@ class PiecewiseLinear:
         ramp = (math.sin(angle) + c * (math.pi - angle)) / (2 * math.pi)
         return math.sqrt(q1) * math.sqrt(q2) * (self.slope * c + (1 - self.slope) ** 2 * ramp)
 
-    def slope_product(self, q1: float, q2: float, c: float) -> float:  # noqa: ARG002
+    def slope_product(self, q1: float, q2: float, c: float) -> float:
         """Cho & Saul 2009, degree 0: the chances of equal and of different signs."""
         differ = math.acos(c) / math.pi
         return self.share * (1 - differ) + self.slope * differ

@@ -8,10 +8,8 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import runner
 from runner import schema
 
 with warnings.catch_warnings():
@@ -28,6 +26,7 @@ with warnings.catch_warnings():
 
 from omegaconf import DictConfig
 
+from runner.app.folders import config_directory, plugin_directory
 from runner.app.hints import translate
 from runner.errors import UsageError
 
@@ -44,13 +43,6 @@ def register_configs() -> None:
             store.store(group=f"schema/{group}", name=name, node=node, provider="runner")
 
 
-def config_directory() -> Path:
-    """Our ``conf/``: beside the package in a checkout, inside it when it is installed."""
-    package = Path(runner.__file__).resolve().parent
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
-
-
 def _make_plugins_findable() -> None:
     """Hydra looks for plugins on the path: in a checkout that is not installed, ours are off it."""
     try:
@@ -58,7 +50,7 @@ def _make_plugins_findable() -> None:
     except ModuleNotFoundError:
         found = None
     if found is None:
-        sys.path.append(str(Path(runner.__file__).parent / "sweep" / "plugin"))
+        sys.path.append(str(plugin_directory()))
         importlib.invalidate_caches()
 
 
@@ -135,9 +127,3 @@ def argument_parser() -> Any:
 
     parser.error = error  # type: ignore[method-assign,assignment]
     return parser
-
-
-def add_current_folder() -> None:
-    """Lets the user's modules be found beside where they stand, as ``python -m`` does."""
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.insert(0, os.getcwd())

@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
-import signal
-import traceback
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
 
-from runner import console
+from runner.app.cache import Composition
 from runner.app.compose import (
     CONFIG_NAME,
-    add_current_folder,
     argument_parser,
     hydra_session,
     speaking_our_words,
 )
+from runner.app.folders import add_current_folder
 from runner.app.single import run_single
 from runner.app.sweep import run_sweep
-from runner.errors import InterruptedRunError, LayerFailedError, RunnerError, UsageError
+from runner.errors import UsageError
 
 
-def main(argv: Sequence[str]) -> int:
-    """Does what the arguments ask for; gives the exit code."""
-    try:
-        args = argument_parser().parse_args(list(argv))
-        if args.experimental_rerun is not None:
-            raise UsageError("--experimental-rerun unpickles a file: use `runner reproduce RUN`")
-        with interruptible():
-            return _dispatch(args)
-    except LayerFailedError as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        console.say(error.line())
-        return error.exit_code
-    except RunnerError as error:
-        console.say(error.line())
-        return error.exit_code
-    except InterruptedRunError as error:
-        console.say("runner: interrupted")
-        return error.exit_code
+def by_hydra(argv: Sequence[str], keep: Callable[[Composition], None] | None) -> int:
+    """Does what the arguments ask for; gives the exit code.
+
+    Args:
+        argv: the arguments.
+        keep: gets the composition of a single run, if another run may start from it.
+    """
+    args = argument_parser().parse_args(list(argv))
+    if args.experimental_rerun is not None:
+        raise UsageError("--experimental-rerun unpickles a file: use `runner reproduce RUN`")
+    return _dispatch(args, keep)
 
 
-def _dispatch(args: Namespace) -> int:
+def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> int:
     _only_one_mode(args)
     if args.run or not (args.multirun or args.cfg or args.info or args.shell_completion):
         args.run = not args.multirun and not args.hydra_help and not args.help
@@ -58,7 +46,7 @@ def _dispatch(args: Namespace) -> int:
             return 0
         if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
             return run_sweep(hydra, args.config_name, args.overrides)
-        result = run_single(hydra, args.config_name, args.overrides)
+        result = run_single(hydra, args.config_name, args.overrides, keep=keep)
     print(result.directory, flush=True)
     return 0
 
@@ -97,21 +85,3 @@ def _answer(hydra: Hydra, args: Namespace) -> None:
         hydra.show_info(args.info, config_name=name, overrides=args.overrides)
     else:
         hydra.shell_completion(config_name=name, overrides=args.overrides)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM end what runs inside in order; a second one at once."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
-        raise InterruptedRunError(number)
-
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-

@@ -14,15 +14,15 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from runner import console, job
+from runner.app.cache import Composition
 from runner.app.compose import compose, hydra_session
-from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
+from runner.app.remember import composition
+from runner.app.work import carry_out, usual
 from runner.errors import ConfigError
 from runner.job import Job, Result
 from runner.store import load
-from runner.store.claim import Claim, claim
-from runner.store.commit import point_latest
+from runner.store.claim import Claim
 from runner.store.read import Run
 
 _JOB_LOGGING = {
@@ -62,9 +62,14 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | None = None) -> Run:
 
 
 def run_single(
-    hydra: Hydra, config_name: str | None, overrides: Sequence[str], *, quiet: bool = False
+    hydra: Hydra,
+    config_name: str | None,
+    overrides: Sequence[str],
+    *,
+    quiet: bool = False,
+    keep: Callable[[Composition], None] | None = None,
 ) -> Result:
-    """Composes, checks, claims, runs, commits."""
+    """Composes, checks, claims, runs, commits; ``keep`` gets what another run may start from."""
     # Hydra records the mode among its overrides when the command line leaves it open.
     asked = any(text.startswith("hydra.mode=") for text in overrides)
     cfg = compose(
@@ -81,53 +86,22 @@ def run_single(
         directory=directory,
         stamped=stamped,
     )
-    instantiate = HydraInstantiate()
-    plan = job.prepare(work, instantiate)
-    claimed = claim(work.directory, stamped=work.stamped)
-    progress = console.Progress(plan.shape.n_samples * len(plan.layers))
-
-    def do(own_log: bool) -> Result:
-        return job.execute(
-            work, claimed, instantiate, plan=plan, advance=progress.advance, own_log=own_log
+    if not _is_usual(cfg):
+        return carry_out(
+            work,
+            lambda claimed, do: _run_by_hydra(hydra, config_name, cfg, claimed, lambda: do(False)),
+            quiet=quiet,
         )
 
-    try:
-        if _is_usual(cfg):
-            _set_output_dir(cfg, claimed)
-            work.hydra_files.update(hydra_files(cfg))
-            result = do(own_log=True)
-        else:
-            result = _run_by_hydra(hydra, config_name, cfg, claimed, lambda: do(own_log=False))
-    finally:
-        progress.close()
-    point_latest(Path("outputs"), result.directory)
-    if not quiet:
-        show(result, plan)
+    def files(claimed: Path) -> dict[str, str]:
+        _set_output_dir(cfg, claimed)
+        return hydra_files(cfg)
+
+    result = usual(work, files, quiet=quiet)
+    found = composition(cfg, work, result.directory) if keep else None
+    if keep and found:
+        keep(found)
     return result
-
-
-def show(result: Result, plan: job.Plan) -> None:
-    """The run as a short table on stderr."""
-    shape = plan.shape
-    console.say(f"run {result.run_id}: {shape.n_samples} samples x {shape.n_features} features")
-    rows = [
-        (
-            str(row["position"]),
-            row["name"],
-            row["kind"],
-            f"{row['n_samples']} x {row['n_neurons']}",
-            console.number(row["mean"]),
-            console.number(row["std"]),
-            console.duration(row["seconds"]),
-        )
-        for row in result.layers
-    ]
-    console.say(console.table(("", "layer", "kind", "shape", "mean", "std", "time"), rows))
-    for name, value in result.metrics.items():
-        console.say(f"{name} {console.number(value)}")
-    for note in result.notes:
-        console.say(f"note: {note}")
-    console.say(f"finished in {console.duration(result.seconds)}")
 
 
 def hydra_files(cfg: DictConfig) -> dict[str, str]:
@@ -157,9 +131,9 @@ def _directory(cfg: DictConfig) -> tuple[Path, bool]:
     return Path(text).absolute(), "${now:" in pattern
 
 
-def _set_output_dir(cfg: DictConfig, claimed: Claim) -> None:
+def _set_output_dir(cfg: DictConfig, directory: Path) -> None:
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
-        cfg.hydra.runtime.output_dir = str(claimed.directory)
+        cfg.hydra.runtime.output_dir = str(directory)
 
 
 def _is_usual(cfg: DictConfig) -> bool:

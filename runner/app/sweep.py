@@ -12,43 +12,71 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import OmegaConf
 
 from runner import job
 from runner.app.compose import compose
 from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
+from runner.errors import UsageError
 from runner.job import Job
-from runner.store.claim import adopt, claim_sweep
+from runner.store import layout
+from runner.store.claim import adopt, claim_sweep, release_sweep
 from runner.store.commit import point_latest
+from runner.store.sweeps import job_row, rebuild
 
 
 def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -> int:
-    """Composes the sweep, claims its directory and hands it to the sweeper that was chosen."""
+    """Composes the sweep and hands it to the sweeper that was chosen; gives the exit code."""
     asked = any(text.startswith("hydra.mode=") for text in overrides)
     overrides = list(overrides) if asked else [*overrides, "hydra.mode=MULTIRUN"]
     cfg = compose(hydra, config_name, overrides, multirun=True)
     HydraConfig.instance().set_config(cfg)
-    directory = claim_sweep(Path(str(cfg.hydra.sweep.dir)).absolute())
-    with read_write(cfg.hydra), open_dict(cfg.hydra):
-        cfg.hydra.sweep.dir = str(directory)
-    configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
     callbacks = Callbacks(cfg)
     callbacks.on_multirun_start(config=cfg, config_name=config_name)
-    sweeper = Plugins.instance().instantiate_sweeper(
+    sweeper: Any = Plugins.instance().instantiate_sweeper(
         config=cfg,
         hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
         task_function=task,
     )
     arguments: Any = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
-    sweeper.sweep(arguments=arguments)
+    if getattr(sweeper, "claims_directory", False):
+        outcome = sweeper.sweep(arguments)
+        directory, failed = outcome.directory, len(outcome.failed)
+    else:
+        configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
+        directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
     callbacks.on_multirun_end(config=cfg, config_name=config_name)
     point_latest(Path("outputs"), directory)
     print(directory, flush=True)
-    return 0
+    return 1 if failed else 0
 
 
-def task(cfg: DictConfig) -> Any:
+def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[Path, int]:
+    """A sweep of another sweeper: it goes its own way, and the index is made of what it left."""
+    directory = Path(str(cfg.hydra.sweep.dir)).absolute()
+    claimed = claim_sweep(directory, stamped=False, files={})
+    failure: Exception | None = None
+    try:
+        sweeper.sweep(list(arguments))
+    except Exception as error:  # noqa: BLE001 - told below, after what is there is recorded
+        failure = error
+    finally:
+        release_sweep(claimed)
+        rows = rebuild(claimed)
+    if failure is not None and not rows:
+        claimed_files = [path for path in claimed.iterdir() if path.name != "sweep.parquet"]
+        if not claimed_files:
+            (claimed / "sweep.parquet").unlink()
+            claimed.rmdir()
+        raise failure
+    bad = [row for row in rows if row["status"] != layout.FINISHED]
+    if failure is not None and not bad:
+        raise UsageError(f"the sweeper ended early: {failure}") from failure
+    return claimed, len(bad)
+
+
+def task(cfg: Any) -> Any:
     """One job of a sweep on one of Hydra's own launchers, inside its ``run_job``."""
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
@@ -58,6 +86,12 @@ def task(cfg: DictConfig) -> Any:
         directory=directory,
         stamped=False,
     )
-    instantiate = HydraInstantiate()
-    result = job.execute(work, adopt(directory), instantiate, own_log=False)
-    return result.metrics.get(str(cfg.objective)) if cfg.objective else None
+    rows: list[dict[str, Any]] = []
+    job.execute(
+        work,
+        adopt(directory),
+        HydraInstantiate(),
+        own_log=False,
+        ended=lambda record: rows.append(job_row(0, "", record)),
+    )
+    return job.value_of(rows[0], cfg.objective) if cfg.objective else None

@@ -2,6 +2,8 @@
 
 from runner.job.execute import Result, execute, record_failure
 from runner.job.job import Job
+from runner.job.objective import value_of
+from runner.job.origin import origin
 from runner.job.plan import Plan, prepare
 
-__all__ = ["Job", "Plan", "Result", "execute", "prepare", "record_failure"]
+__all__ = ["Job", "Plan", "Result", "execute", "origin", "prepare", "record_failure", "value_of"]

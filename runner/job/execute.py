@@ -31,6 +31,7 @@ from runner.forward.run import run
 from runner.forward.statistics import ClassMetrics, Statistics
 from runner.forward.targets import Instantiate
 from runner.job.job import Job
+from runner.job.origin import origin_of
 from runner.job.log import close_logs_in, run_log
 from runner.job.plan import Plan, prepare
 from runner.provenance import Gathering
@@ -111,9 +112,11 @@ def execute(
             log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
             _write_hydra_files(claim.directory, job.hydra_files)
             plan = plan or prepare(job, instantiate)
+            dataset = plan.make_data()
+            end.origin.update(origin_of(dataset, job.config, instantiate))
             with threadpool_limits(limits=1, user_api="blas"):
                 layers, metrics, notes = _pass(
-                    plan, instantiate, writer, threads or limits.cores(), advance
+                    plan, dataset, instantiate, writer, threads or limits.cores(), advance
                 )
             for row in layers:
                 log.info("layer %(position)d %(name)s: mean %(mean)g, std %(std)g", row)
@@ -158,13 +161,13 @@ def _record(job: Job, run_id: str) -> dict[str, Any]:
 
 def _pass(
     plan: Plan,
+    dataset: Dataset,
     instantiate: Instantiate,
     writer: RunWriter,
     threads: int,
     advance: Callable[[int], None],
 ) -> tuple[list[dict[str, Any]], dict[str, float], list[str]]:
-    """Data, layers, forward pass and files; gives the rows of the layers, metrics and notes."""
-    dataset = plan.make_data()
+    """Layers, forward pass and files; gives the rows of the layers, metrics and notes."""
     writer.inputs(dataset.inputs, dataset.targets)
     layers = network.build(plan.layers, plan.rule, plan.stream, instantiate)
     writer.parameters(
@@ -282,6 +285,7 @@ class _End:
     record: dict[str, Any]
     facts: Gathering
     ended: Callable[[dict[str, Any]], None]
+    origin: dict[str, str | None] = field(default_factory=dict)
 
     def commit(
         self,
@@ -297,7 +301,7 @@ class _End:
             end_time=datetime.now(UTC),
             digest=layout.run_digest(digests) if digests else None,
             metrics=dict(metrics),
-            facts=self.facts.result(),
+            facts={**self.facts.result(), **self.origin},
         )
         commit(self.writer, self.record)
         seconds = (self.record["end_time"] - self.record["start_time"]).total_seconds()

@@ -35,11 +35,11 @@ def version(module: str) -> str | None:
     loaded = getattr(sys.modules.get(module), "__version__", None)
     if isinstance(loaded, str):
         return loaded
-    return _installed_versions().get(_normal(DISTRIBUTIONS[module]))
+    return installed_versions().get(_normal(DISTRIBUTIONS[module]))
 
 
 @cache
-def _installed_versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Name -> version by the names of the metadata folders, the first on the path winning.
 
     ``importlib.metadata`` says the same and takes 25 ms to import; this takes half of one.

@@ -92,6 +92,8 @@ class StoredMatrix:
         path: of the file.
         shape: (rows, n).
         dtype: of the values.
+        names: of its columns.
+        groups: rows in each row group.
         extra: the names of the file's other columns.
 
     Raises:
@@ -103,7 +105,7 @@ class StoredMatrix:
         with reading(path) as file:
             schema = file.schema_arrow
             rows = int(file.metadata.num_rows)
-            self._groups = [
+            self.groups = [
                 int(file.metadata.row_group(i).num_rows) for i in range(file.num_row_groups)
             ]
         first = schema.field(0) if len(schema) else None
@@ -117,21 +119,41 @@ class StoredMatrix:
             raise DamagedError(path, f"its columns hold {kind}, not numbers")
         self.dtype: np.dtype[Any] = _KINDS[kind]
         expected = fields(names, width, self.dtype)
-        self._names = [field.name for field in expected]
-        if [*schema][: len(expected)] != expected or sum(self._groups) != rows:
+        self.names = [field.name for field in expected]
+        if [*schema][: len(expected)] != expected or sum(self.groups) != rows:
             raise DamagedError(path, "its columns are not those of a run")
         self.extra = schema.names[len(expected) :]
         self.shape = (rows, width)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """The rows as they are grouped in the file, each (rows, n) in C order."""
-        for group, rows in enumerate(self._groups):
-            self._make_sure_of_memory(rows, self.shape[1])
-            with reading(self.path) as file:
-                stored = file.read_row_group(group, columns=self._names)
-                block = np.empty((rows, self.shape[1]), dtype=self.dtype)
-                self._fill(block, stored)
-            yield block
+        for group in range(len(self.groups)):
+            yield self.block(group)
+
+    def block(self, group: int) -> NDArray[Any]:
+        """The rows of one row group, (rows, n) in C order."""
+        rows, width = self.groups[group], self.shape[1]
+        self._make_sure_of_memory(rows, width)
+        with reading(self.path) as file:
+            stored = file.read_row_group(group, columns=self.names)
+            block = np.empty((rows, width), dtype=self.dtype)
+            self._fill(block, stored)
+        return block
+
+    def batches(self, rows: int) -> Iterator[NDArray[Any]]:
+        """The rows in order, so many at a time and the rest at the end."""
+        waiting: list[NDArray[Any]] = []
+        count = 0
+        for block in self.blocks():
+            while len(block):
+                waiting.append(block[: rows - count])
+                count += len(waiting[-1])
+                block = block[len(waiting[-1]) :]
+                if count == rows:
+                    yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                    waiting, count = [], 0
+        if waiting:
+            yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
 
     def read(self) -> NDArray[Any]:
         """All of it, (rows, n) in C order."""
@@ -140,8 +162,8 @@ class StoredMatrix:
         whole: NDArray[Any] = np.empty(self.shape, dtype=self.dtype)
         start = 0
         with reading(self.path) as file:
-            for group, count in enumerate(self._groups):
-                stored = file.read_row_group(group, columns=self._names)
+            for group, count in enumerate(self.groups):
+                stored = file.read_row_group(group, columns=self.names)
                 self._fill(whole[start : start + count], stored)
                 start += count
         return whole
@@ -154,7 +176,7 @@ class StoredMatrix:
             return np.concatenate(
                 [block[:, index] for block in self.blocks()] or [np.empty(0, dtype=self.dtype)]
             )
-        return self.other(self._names[index])
+        return self.other(self.names[index])
 
     def other(self, name: str) -> NDArray[Any]:
         """A column of numbers by its name, (rows,)."""

@@ -79,22 +79,43 @@ class Layer:
 
     def batches(self, rows: int = 65536) -> Iterator[NDArray[Any]]:
         """The outputs in order, ``rows`` at a time and the rest at the end, in little memory."""
-        import numpy as np
-
         if rows < 1:
             raise ValueError(f"rows={rows}: at least 1")
-        waiting: list[NDArray[Any]] = []
-        count = 0
-        for block in self._matrix.blocks():
-            while len(block):
-                waiting.append(block[: rows - count])
-                count += len(waiting[-1])
-                block = block[len(waiting[-1]) :]
-                if count == rows:
-                    yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-                    waiting, count = [], 0
-        if waiting:
-            yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+        yield from self._matrix.batches(rows)
+
+    def matrix(self, *, check: bool = True) -> StoredMatrix:
+        """The stored outputs themselves, for readers that go their own way.
+
+        Args:
+            check: False leaves the file's sum alone: who calls sees to it.
+
+        Raises:
+            NotFoundError: no outputs were kept.
+            DamagedError: the file is not what was written.
+        """
+        from runner.store import matrix
+
+        if self.path is None:
+            hint = "the run was made with save=statistics, which keeps no outputs"
+            raise NotFoundError("outputs of layer", self.name, (), hint=hint)
+        files = self._run.files
+        path = files.path(self.path) if check else files.unchecked(self.path)
+        stored = matrix.StoredMatrix(path, matrix.OUTPUTS)
+        rows, width = stored.shape
+        fits = (width, stored.dtype.name) == (self.n_neurons, self.dtype) and not stored.extra
+        if not fits or rows > self.n_samples:
+            problem = f"has {rows} x {width} {stored.dtype}, {layout.LAYERS_FILE} says otherwise"
+            raise DamagedError(stored.path, problem)
+        return stored
+
+    def check(self) -> None:
+        """Compares the file of the outputs with its sum, unless that was done before.
+
+        Raises:
+            DamagedError: it is not what was written.
+        """
+        if self.path is not None:
+            self._run.files.path(self.path)
 
     @property
     def weights(self) -> NDArray[Any] | None:
@@ -108,18 +129,7 @@ class Layer:
 
     @cached_property
     def _matrix(self) -> StoredMatrix:
-        from runner.store import matrix
-
-        if self.path is None:
-            hint = "the run was made with save=statistics, which keeps no outputs"
-            raise NotFoundError("outputs of layer", self.name, (), hint=hint)
-        stored = matrix.StoredMatrix(self._run.files.path(self.path), matrix.OUTPUTS)
-        rows, width = stored.shape
-        fits = (width, stored.dtype.name) == (self.n_neurons, self.dtype) and not stored.extra
-        if not fits or rows > self.n_samples:
-            problem = f"has {rows} x {width} {stored.dtype}, {layout.LAYERS_FILE} says otherwise"
-            raise DamagedError(stored.path, problem)
-        return stored
+        return self.matrix()
 
 
 class Layers(dict[str, Layer]):

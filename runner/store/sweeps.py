@@ -29,7 +29,11 @@ COLUMNS = (
     ("directory", "string"),
     ("reused", "bool"),
     ("seconds", "double"),
-    *((name, kind) for name, kind in layout.RUN_COLUMNS if name not in ("status", "error", "config")),
+    *(
+        (name, kind)
+        for name, kind in layout.RUN_COLUMNS
+        if name not in ("status", "error", "config")
+    ),
 )
 """The columns that every row of a sweep has; params.*, metrics.* and layers.* follow."""
 
@@ -67,7 +71,9 @@ def row_of_run(number: int, directory: str, sweep: Path) -> dict[str, Any]:
 
     run = Run(sweep / directory)
     facts = run.metadata
-    params = {k.removeprefix("params."): (v, str) for k, v in facts.items() if k.startswith("params.")}
+    params = {
+        k.removeprefix("params."): (v, str) for k, v in facts.items() if k.startswith("params.")
+    }
     metrics = {k.removeprefix("metrics."): v for k, v in facts.items() if k.startswith("metrics.")}
     layers = [
         {"name": layer.name, "digest": layer.digest, **layer.statistics}
@@ -91,7 +97,9 @@ class Journal:
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Adds rows; what is written survives the process."""
-        lines = "".join(json.dumps(row, ensure_ascii=False, default=_as_text) + "\n" for row in rows)
+        lines = "".join(
+            json.dumps(row, ensure_ascii=False, default=_as_text) + "\n" for row in rows
+        )
         data = lines.encode("utf-8", "backslashreplace")
         with writing(self._path):
             while data:
@@ -142,9 +150,7 @@ def write_index(sweep: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     names = dict.fromkeys(name for name, _ in COLUMNS)
     for row in rows:
         names.update(dict.fromkeys(row))
-    parts = [
-        (name, *_column([row.get(name) for row in rows], _KINDS.get(name))) for name in names
-    ]
+    parts = [(name, *_column([row.get(name) for row in rows], _KINDS.get(name))) for name in names]
     table = columns.table(parts, {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)})
     fresh = sweep / f".{INDEX_FILE}"
     with writing(sweep / INDEX_FILE):

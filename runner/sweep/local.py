@@ -8,10 +8,11 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from runner import limits
 from runner.errors import ConfigError, LayerFailedError
+from runner.job import value_of
 from runner.schema import BY_TARGET
 from runner.store import layout
 from runner.sweep.compose import Composer
@@ -94,12 +95,12 @@ def launch(
     for row in do_all(work, numbers, workers):
         rows[row["number"]] = row
         ended(row)
-    objective = OmegaConf.select(config, "objective")
-    return [_returned(points[n - first], rows[n], objective) for n in numbers]
+    return [_returned(points[n - first], rows[n]) for n in numbers]
 
 
-def _returned(overrides: Sequence[str], row: Row, objective: str | None) -> JobReturn:
+def _returned(overrides: Sequence[str], row: Row) -> JobReturn:
     returned = JobReturn(overrides=overrides, working_dir=row["directory"])
+    objective = row.get("params.objective")
     if row["status"] == layout.FINISHED:
         returned.status = JobStatus.COMPLETED
         returned.return_value = value_of(row, objective) if objective else None
@@ -107,18 +108,3 @@ def _returned(overrides: Sequence[str], row: Row, objective: str | None) -> JobR
         returned.status = JobStatus.FAILED
         returned.return_value = LayerFailedError(f"job {row['number']}: {row['error']}")
     return returned
-
-
-def value_of(row: Row, objective: str) -> float:
-    """The metric or layer statistic of that name: ``loss``, ``dense2.std``.
-
-    Raises:
-        ConfigError: the run has no such number.
-    """
-    for key in (objective, f"metrics.{objective}", f"layers.{objective}"):
-        value = row.get(key)
-        if isinstance(value, (int, float)) and key.startswith(("metrics.", "layers.")):
-            return float(value)
-    there = [key for key in row if key.startswith(("metrics.", "layers."))]
-    names = ", ".join(k.split(".", 1)[1] for k in there if not k.endswith(".digest"))
-    raise ConfigError("objective", objective, f"the run has no such number; it has {names}")

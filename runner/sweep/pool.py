@@ -15,6 +15,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -111,10 +112,9 @@ class Pool(Generic[Item, Answer]):
             if not worker.items:
                 worker.since = time.monotonic()
             worker.items.extend(batch)
-            try:
+            # If it died, the collector will see that and give its items to another.
+            with suppress(BrokenPipeError, ConnectionResetError):
                 worker.pipe.send(batch)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it died; the collector will see that and give its items to another
         return any(worker.items for worker in self._workers)
 
     def _collect(self, waiting: deque[Item]) -> Iterator[tuple[Item, Answer | Died]]:
@@ -163,7 +163,7 @@ class Pool(Generic[Item, Answer]):
         return worker
 
     def _end(self) -> None:
-        """No worker outlives this: asked first, so that a job in flight is recorded, then killed."""
+        """No worker outlives this; asked first, so that a job in flight is recorded."""
         deadline = time.monotonic() + _GRACE_SECONDS
         for worker in self._workers:
             if worker.items:
@@ -200,7 +200,7 @@ def _serve(
     os._exit(code)
 
 
-def _interrupted(number: int, frame: Any) -> None:
+def _interrupted(number: int, _frame: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise InterruptedRunError(number)
 

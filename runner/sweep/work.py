@@ -104,7 +104,7 @@ class Work:
             return self.composer.compose(number, overrides)
         except RunnerError:
             raise
-        except Exception as error:  # noqa: BLE001 - translated, or raised again as what it is
+        except Exception as error:
             raise translate(error, overrides, {}) from error
 
     def _claimed(self, directory: Path, *, dead: bool = False) -> Claim:

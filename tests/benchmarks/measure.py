@@ -94,9 +94,7 @@ def markdown(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     for row in rows:
         spread = f"{_time(row.low)} – {_time(row.high)}"
         goal = "" if row.goal is None else f"≤ {row.goal:g}"
-        lines.append(
-            f"| {row.name} | {_time(row.median)} | {spread} | {row.ratio:.3g} | {goal} |"
-        )
+        lines.append(f"| {row.name} | {_time(row.median)} | {spread} | {row.ratio:.3g} | {goal} |")
     return "\n".join([*lines, "", f"{benchmark.rounds} rounds, interleaved.", ""])
 
 

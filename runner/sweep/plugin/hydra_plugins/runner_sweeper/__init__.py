@@ -1,9 +1,9 @@
 """Where Hydra looks for plugins; the code behind them lives in ``runner.sweep``.
 
 Hydra imports this at every start, also of a single run: so it holds the options, and no more.
+It executes the module before it is in ``sys.modules``, where dataclasses look for the meaning of
+annotations that are text: so there is no ``from __future__ import annotations`` here.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,11 +50,13 @@ class RunnerSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        """Hydra's word that a sweep is to come."""
         from runner.sweep.driver import Driver
 
         self._driver = Driver(self.options, hydra_context, task_function, config)
 
     def sweep(self, arguments: List[str]) -> Any:  # noqa: UP006 - as the base class has it
+        """Does the sweep of these overrides."""
         return self._driver.sweep(arguments)
 
 
@@ -69,12 +71,14 @@ class LocalLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        """Hydra's word that jobs are to come."""
         self._config = config
         self._context = hydra_context
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
+        """Does jobs of somebody else's sweeper."""
         from runner.sweep.local import launch
 
         return launch(self._context, self._config, self.n_jobs, job_overrides, initial_job_idx)

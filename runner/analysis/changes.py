@@ -1,0 +1,143 @@
+"""What differs between two runs besides numbers: configuration and environment, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.errors import clip, show
+from runner.schema import NOT_IN_HASH
+
+ABSENT: Any = object()
+"""Stands for the value of a key that is not there."""
+
+HARMLESS = (*NOT_IN_HASH, "objective", "save")
+"""Root keys of the configuration that change no bit of any layer."""
+
+HARMLESS_FACTS = ("env.cores", "env.threads", "env.blas_threads")
+"""Facts that change none either: tiles are fixed, and each is multiplied on one thread."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A key whose value is not the same in both runs.
+
+    Attributes:
+        key: dotted.
+        a, b: the values; :data:`ABSENT` where there is none.
+    """
+
+    key: str
+    a: Any
+    b: Any
+
+    @property
+    def kind(self) -> str:
+        """``added``, ``removed`` or ``changed``."""
+        if self.a is ABSENT:
+            return "added"
+        return "removed" if self.b is ABSENT else "changed"
+
+    def __str__(self) -> str:
+        if self.kind == "changed":
+            return f"{self.key}: {_text(self.a)} -> {_text(self.b)}"
+        return f"{self.key}: {_text(self.b if self.a is ABSENT else self.a)} ({self.kind})"
+
+    def row(self) -> dict[str, Any]:
+        """As plain values; an absent one is left out."""
+        values = {name: value for name, value in (("a", self.a), ("b", self.b))}
+        there = {name: value for name, value in values.items() if value is not ABSENT}
+        return {"key": self.key, "change": self.kind, **there}
+
+
+def configuration(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """The leaves that differ, in order of A; the layers' order last, where that is another.
+
+    >>> [str(c) for c in configuration({"data": {"samples": 3}}, {"data": {"samples": 4}})]
+    ['data.samples: 3 -> 4']
+    """
+    changes = between(dict(_leaves("", a)), dict(_leaves("", b)))
+    orders = [list(config.get("layers") or {}) for config in (a, b)]
+    common = [[name for name in order if name in orders[1 - i]] for i, order in enumerate(orders)]
+    if common[0] != common[1]:
+        changes.append(Change("order of layers", *map(tuple, orders)))
+    return changes
+
+
+def environment(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """The facts ``env.*`` and ``git.*`` that differ, from two rows of ``run.parquet``."""
+    facts = [
+        {k: v for k, v in row.items() if k.startswith(("env.", "git.")) and v is not None}
+        for row in (a, b)
+    ]
+    return between(*facts)
+
+
+def metrics(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """The metrics that differ, from two rows of ``run.parquet``."""
+    found = [{k: v for k, v in row.items() if k.startswith("metrics.")} for row in (a, b)]
+    return between(*found)
+
+
+def between(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """Every key whose values differ, those of A first; NaN equals itself."""
+    keys = dict.fromkeys([*a, *b])
+    pairs = ((key, a.get(key, ABSENT), b.get(key, ABSENT)) for key in keys)
+    return [Change(key, x, y) for key, x, y in pairs if not _same(x, y)]
+
+
+def cause(
+    config: Sequence[Change],
+    facts: Sequence[Change],
+    order: Sequence[str],
+    layer: str | None,
+) -> str | None:
+    """The key that the runs part by: where exactly one differs that can change bits.
+
+    Args:
+        config: the changes of the configuration.
+        facts: those of the environment.
+        order: the entries under ``layers``, in order.
+        layer: the entry in which the runs part; None: at the inputs.
+
+    Returns:
+        The key, or None: several differ, or none, or one that comes into play only later.
+    """
+    keys = [c.key for c in config if c.key.partition(".")[0] not in HARMLESS]
+    keys += [c.key for c in facts if c.key not in HARMLESS_FACTS]
+    if len(keys) != 1:
+        return None
+    [key] = keys
+    root, _, rest = key.partition(".")
+    if root == "layers":
+        entry = rest.partition(".")[0]
+        known = layer in order and entry in order
+        return key if known and order.index(entry) <= order.index(layer) else None  # type: ignore[arg-type]
+    if layer is None and root == "numerics":
+        return None
+    return key
+
+
+def interpolated(config: Mapping[str, Any]) -> bool:
+    """Whether some value is not on record, but came from the environment's variables."""
+    return any(isinstance(value, str) and "${" in value for _, value in _leaves("", config))
+
+
+def _leaves(prefix: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, float) and isinstance(b, float) and a != a:
+        return b != b
+    # 1 and True are equal to Python, and not the same configuration.
+    return a is b or (isinstance(a, bool) == isinstance(b, bool) and bool(a == b))
+
+
+def _text(value: Any) -> str:
+    return clip(show(value), 60)

@@ -1,0 +1,154 @@
+"""Compares two stored runs: configuration, environment, inputs, then layer by layer.
+
+Digests say which layers differ before any outputs are read. Where they are unequal the stored
+outputs are streamed, in the memory of a few batches; their files' SHA-256 sums are checked at the
+same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from runner.analysis import changes
+from runner.analysis.comparison import Comparison, Part
+from runner.analysis.differences import Differences, Tolerance, differences, measure
+from runner.errors import NotFoundError
+from runner.store.layout import FINISHED, STATISTICS
+from runner.store.matrix import StoredMatrix
+from runner.store.pairs import Piece, unequal
+from runner.store.read import Layer, Run, load
+
+
+def compare(
+    a: str | Path | Run,
+    b: str | Path | Run,
+    *,
+    atol: float = 0.0,
+    rtol: float = 0.0,
+    ulp: int = 0,
+) -> Comparison:
+    """Says whether two runs have the same bits, and if not, where they part.
+
+    Args:
+        a, b: loaded runs, or what :func:`runner.load` takes: a path, a run id, a name, ``latest``.
+        atol, rtol: values are the same within atol + rtol * abs(b).
+        ulp: or with at most so many floats between them.
+
+    Returns:
+        The comparison: ``.same``, ``.sentence``, ``.layers``, ``.frame()``.
+
+    Raises:
+        NotFoundError: there is no such run, or neither has any layer.
+        DamagedError: a file is not what was written.
+        ConfigError: a tolerance that is negative or no number.
+    """
+    tolerance = Tolerance(atol, rtol, ulp)
+    left, right = (run if isinstance(run, Run) else load(run) for run in (a, b))
+    if not left.layers and not right.layers:
+        raise NotFoundError("layers in runs", f"{left.id} and {right.id}", (), hint="neither has any")
+    parts = [*_inputs(left, right, tolerance)]
+    parts += [_layer(x, y, tolerance) for x, y in matched(left, right)]
+    return Comparison(
+        a=left,
+        b=right,
+        tolerance=tolerance,
+        config=changes.configuration(left.config, right.config),
+        environment=changes.environment(left.metadata, right.metadata),
+        metrics=changes.metrics(left.metadata, right.metadata),
+        parts=parts,
+    )
+
+
+def matched(a: Run, b: Run) -> list[tuple[Layer | None, Layer | None]]:
+    """The layers of both in pairs, in order: by name, else by position, else alone."""
+    partner: dict[str, Layer] = {name: b.layers[name] for name in a.layers if name in b.layers}
+    free = {layer.position: layer for name, layer in b.layers.items() if name not in partner}
+    for name, layer in a.layers.items():
+        if name not in partner and layer.position in free:
+            partner[name] = free.pop(layer.position)
+    pairs: list[tuple[Layer | None, Layer | None]]
+    pairs = [(layer, partner.get(name)) for name, layer in a.layers.items()]
+    pairs += [(None, layer) for layer in free.values()]
+    return sorted(pairs, key=lambda pair: min(p.position for p in pair if p is not None))
+
+
+def _inputs(a: Run, b: Run, tolerance: Tolerance) -> list[Part]:
+    """Inputs and targets; runs that ended before they were stored have none."""
+    if a.status != FINISHED or b.status != FINISHED:
+        return []
+    shapes = (a.inputs_matrix.shape, b.inputs_matrix.shape)
+    dtypes = (a.inputs_matrix.dtype.name, b.inputs_matrix.dtype.name)
+    part = Part("inputs", shapes=shapes, dtypes=dtypes)
+    if shapes[0] != shapes[1]:
+        return [part]
+    found = differences(unequal(a.inputs_matrix, b.inputs_matrix), tolerance)
+    part.settle(found, tolerance, len_compared=shapes[0][0])
+    return [part, *_targets(a, b)]
+
+
+def _targets(a: Run, b: Run) -> list[Part]:
+    if a.targets is None and b.targets is None:
+        return []
+    part = Part("targets")
+    if a.targets is None or b.targets is None:
+        part.note = f"only {'A' if b.targets is None else 'B'} has any"
+        return [part]
+    part.shapes = (a.targets.shape, b.targets.shape)
+    part.dtypes = (a.targets.dtype.name, b.targets.dtype.name)
+    if a.targets.shape == b.targets.shape:
+        piece = Piece(0, 0, a.targets[:, None], b.targets[:, None])
+        part.settle(measure(piece, Tolerance()), Tolerance(), len_compared=len(a.targets))
+    return [part]
+
+
+def _layer(a: Layer | None, b: Layer | None, tolerance: Tolerance) -> Part:
+    if a is None or b is None:
+        alone = a or b
+        assert alone is not None
+        part = Part("layer", alone.name, alone.name, entry=alone.name)
+        part.note = f"only {'B' if a is None else 'A'} has it"
+        return part
+    part = Part("layer", a.name, b.name, entry=a.name)
+    part.shapes = ((a.n_samples, a.n_neurons), (b.n_samples, b.n_neurons))
+    part.dtypes = (a.dtype, b.dtype)
+    part.digests = (a.digest, b.digest)
+    if a.digest == b.digest:
+        part.same = part.bits = True
+    elif part.shapes[0] == part.shapes[1]:
+        _outputs(part, a, b, tolerance)
+    return part
+
+
+def _outputs(part: Part, a: Layer, b: Layer, tolerance: Tolerance) -> None:
+    """Two layers of one shape whose digests differ."""
+    part.statistics = {
+        name: (a.statistics[name], b.statistics[name])
+        for name in STATISTICS
+        if changes.between({name: a.statistics[name]}, {name: b.statistics[name]})
+    }
+    missing = [run for run, layer in (("A", a), ("B", b)) if layer.path is None]
+    if missing:
+        part.note = f"outputs not kept in {' and '.join(missing)}: by digest and statistics"
+        return
+    left, right = a.matrix(check=False), b.matrix(check=False)
+    with ThreadPoolExecutor(2) as pool:
+        checks = [pool.submit(layer.check) for layer in (a, b)]
+        found = _found(left, right, tolerance)
+        for check in checks:
+            check.result()
+    rows = min(left.shape[0], right.shape[0])
+    part.settle(found, tolerance, len_compared=rows)
+    if rows < a.n_samples:
+        part.note = f"the first {rows} of {a.n_samples} rows are kept"
+        if part.same and not tolerance or not found.differing:
+            # The digests are of all the rows: what differs lies further down.
+            part.same = False
+
+
+def _found(a: StoredMatrix, b: StoredMatrix, tolerance: Tolerance) -> Differences:
+    return differences(unequal(a, b), tolerance)

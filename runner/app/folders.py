@@ -1,0 +1,27 @@
+"""Where configuration and modules are found; known without Hydra."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import runner
+
+
+def config_directory() -> Path:
+    """Our ``conf/``: beside the package in a checkout, inside it when it is installed."""
+    package = Path(runner.__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def plugin_directory() -> Path:
+    """Where our own plugins for Hydra are in a checkout; not there when it is installed."""
+    return Path(runner.__file__).parent / "sweep" / "plugin"
+
+
+def add_current_folder() -> None:
+    """Lets the user's modules be found beside where they stand, as ``python -m`` does."""
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.insert(0, os.getcwd())

@@ -1,0 +1,69 @@
+"""``python -m runner [OVERRIDES]`` at its start: without Hydra, where this was composed before."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from runner import console
+from runner.app import cache
+from runner.app.cache import Composition
+from runner.app.fingerprint import fingerprint
+from runner.errors import InterruptedRunError, LayerFailedError, RunnerError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Does what the arguments ask for; gives the exit code."""
+    try:
+        with interruptible():
+            return _start(argv)
+    except LayerFailedError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        console.say(error.line())
+        return error.exit_code
+    except RunnerError as error:
+        console.say(error.line())
+        return error.exit_code
+    except InterruptedRunError as error:
+        console.say("runner: interrupted")
+        return error.exit_code
+
+
+def _start(argv: Sequence[str]) -> int:
+    key = fingerprint(argv) if cache.enabled() else None
+    found = cache.load(key) if key else None
+    if found is not None and cache.fits((work := found.job()).directory):
+        from runner.app.work import usual
+
+        result = usual(work, found.files_in)
+        print(result.directory, flush=True)
+        return 0
+    from runner.app.main import by_hydra
+
+    def keep(composition: Composition) -> None:
+        # The files may have been changed while Hydra was reading them.
+        if key and fingerprint(argv) == key:
+            cache.save(key, composition)
+
+    return by_hydra(argv, keep if key else None)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM end what runs inside in order; a second one at once."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        raise InterruptedRunError(number)
+
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
