@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -25,9 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         from runner import cli
 
         return cli.main(arguments)
+    # What is loaded until then is ours to leave without a word.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _leave)
     from runner.app.start import main as app
 
     return app(arguments)
+
+
+def _leave(number: int, _: object) -> None:
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,15 @@ class Progress:
     Args:
         total: rows times layers, what :meth:`advance` counts up to.
         what: the word in front of the bar.
+        visible: False: nothing is drawn at all.
     """
 
-    def __init__(self, total: int, what: str = "rows") -> None:
+    def __init__(self, total: int, what: str = "rows", *, visible: bool = True) -> None:
         self._total = total
         self._what = what
         self._done = 0
         self._begun = time.monotonic()
-        self._visible = sys.stderr.isatty()
+        self._visible = visible and sys.stderr.isatty()
         self._bar: Any = None
         self._task: Any = None
 

@@ -123,9 +123,14 @@ class WriteError(RunnerError, OSError):
 
 
 class LayerFailedError(RunnerError):
-    """A layer or dataset of the user's that raised; their exception is the ``__cause__``."""
+    """A layer or dataset of the user's that raised; their exception is the ``__cause__``.
+
+    Attributes:
+        trace: their traceback as text, where the run has come that far.
+    """
 
     exit_code = 1
+    trace: str = ""
 
 
 class InterruptedRunError(BaseException):
@@ -134,6 +139,16 @@ class InterruptedRunError(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+
+
+def interruption(error: BaseException) -> BaseException | None:
+    """The signal behind an error: what was being tidied up when it came may fail in its own way."""
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, (InterruptedRunError, KeyboardInterrupt)):
+            return behind
+        behind = behind.__cause__ or behind.__context__
+    return None
 
 
 def show(value: object) -> str:

@@ -14,6 +14,8 @@ _CGROUP_LIMITS = (
     ),
 )
 
+_OWN_FILES = 128
+
 
 def available_memory() -> int | None:
     """Bytes that a new allocation may count on, the container's limit included; None: unknown."""
@@ -37,6 +39,17 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def allow_files(count: int) -> None:
+    """Lets this process have so many files open besides its own, as far as the system lets it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def size(count: int | float) -> str:

@@ -38,7 +38,7 @@ def _moments(
 
 
 def _gram_cka(x: Array, y: Array, debiased: bool) -> float:
-    """From the n x n Gram matrices: HSIC as in Song et al. 2012, eqs. 4 (biased) and 5."""
+    """From the n x n Gram matrices: HSIC_0 (biased) and HSIC_1 of Song et al. 2012."""
 
     def hsic(k: Array, m: Array) -> float:
         n = len(k)

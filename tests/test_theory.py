@@ -125,7 +125,7 @@ def test_edge_of_chaos() -> None:
     assert critical_sigma_w("relu") == pytest.approx(math.sqrt(2), rel=1e-15)
     assert critical_sigma_w("linear") == 1
     assert critical_sigma_w("leaky_relu", slope=0.2) == pytest.approx(math.sqrt(2 / 1.04))
-    # Schoenholz et al. 2017, section 5: sigma_w^2 = 1.76 at sigma_b^2 = 0.05.
+    # Schoenholz et al. 2017, tanh: sigma_w^2 = 1.76 at sigma_b^2 = 0.05.
     assert critical_sigma_w("tanh", math.sqrt(0.05)) ** 2 == pytest.approx(1.76, abs=0.005)
     for name, sigma_b in [("tanh", 1e-4), ("tanh", 0.3), ("tanh", 3.0), ("sigmoid", 0.5)]:
         point = fixed_point(name, critical_sigma_w(name, sigma_b), sigma_b)

@@ -46,8 +46,7 @@ class Change:
 
     def row(self) -> dict[str, Any]:
         """As plain values; an absent one is left out."""
-        values = {name: value for name, value in (("a", self.a), ("b", self.b))}
-        there = {name: value for name, value in values.items() if value is not ABSENT}
+        there = {k: v for k, v in {"a": self.a, "b": self.b}.items() if v is not ABSENT}
         return {"key": self.key, "change": self.kind, **there}
 
 
@@ -112,8 +111,9 @@ def cause(
     root, _, rest = key.partition(".")
     if root == "layers":
         entry = rest.partition(".")[0]
-        known = layer in order and entry in order
-        return key if known and order.index(entry) <= order.index(layer) else None  # type: ignore[arg-type]
+        if layer is None or layer not in order or entry not in order:
+            return None
+        return key if order.index(entry) <= order.index(layer) else None
     if layer is None and root == "numerics":
         return None
     return key

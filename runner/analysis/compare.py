@@ -7,19 +7,14 @@ same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from runner.analysis import changes
 from runner.analysis.comparison import Comparison, Part
-from runner.analysis.differences import Differences, Tolerance, differences, measure
+from runner.analysis.differences import Tolerance, differences, measure
 from runner.errors import NotFoundError
 from runner.store.layout import FINISHED, STATISTICS
-from runner.store.matrix import StoredMatrix
 from runner.store.pairs import Piece, unequal
 from runner.store.read import Layer, Run, load
 
@@ -35,8 +30,10 @@ def compare(
     """Says whether two runs have the same bits, and if not, where they part.
 
     Args:
-        a, b: loaded runs, or what :func:`runner.load` takes: a path, a run id, a name, ``latest``.
-        atol, rtol: values are the same within atol + rtol * abs(b).
+        a: a loaded run, or what :func:`runner.load` takes: a path, a run id, a name, ``latest``.
+        b: the other one.
+        atol: values are the same within atol + rtol * abs(b);
+        rtol: see there;
         ulp: or with at most so many floats between them.
 
     Returns:
@@ -50,7 +47,9 @@ def compare(
     tolerance = Tolerance(atol, rtol, ulp)
     left, right = (run if isinstance(run, Run) else load(run) for run in (a, b))
     if not left.layers and not right.layers:
-        raise NotFoundError("layers in runs", f"{left.id} and {right.id}", (), hint="neither has any")
+        raise NotFoundError(
+            "layers in runs", f"{left.id} and {right.id}", (), hint="neither has any"
+        )
     parts = [*_inputs(left, right, tolerance)]
     parts += [_layer(x, y, tolerance) for x, y in matched(left, right)]
     return Comparison(
@@ -87,7 +86,7 @@ def _inputs(a: Run, b: Run, tolerance: Tolerance) -> list[Part]:
     if shapes[0] != shapes[1]:
         return [part]
     found = differences(unequal(a.inputs_matrix, b.inputs_matrix), tolerance)
-    part.settle(found, tolerance, len_compared=shapes[0][0])
+    part.settle(found, tolerance, rows=shapes[0][0])
     return [part, *_targets(a, b)]
 
 
@@ -98,11 +97,11 @@ def _targets(a: Run, b: Run) -> list[Part]:
     if a.targets is None or b.targets is None:
         part.note = f"only {'A' if b.targets is None else 'B'} has any"
         return [part]
-    part.shapes = (a.targets.shape, b.targets.shape)
-    part.dtypes = (a.targets.dtype.name, b.targets.dtype.name)
+    shapes = (a.targets.shape, b.targets.shape)
+    part = Part("targets", shapes=shapes, dtypes=(a.targets.dtype.name, b.targets.dtype.name))
     if a.targets.shape == b.targets.shape:
         piece = Piece(0, 0, a.targets[:, None], b.targets[:, None])
-        part.settle(measure(piece, Tolerance()), Tolerance(), len_compared=len(a.targets))
+        part.settle(measure(piece, Tolerance()), Tolerance(), rows=len(a.targets))
     return [part]
 
 
@@ -113,13 +112,18 @@ def _layer(a: Layer | None, b: Layer | None, tolerance: Tolerance) -> Part:
         part = Part("layer", alone.name, alone.name, entry=alone.name)
         part.note = f"only {'B' if a is None else 'A'} has it"
         return part
-    part = Part("layer", a.name, b.name, entry=a.name)
-    part.shapes = ((a.n_samples, a.n_neurons), (b.n_samples, b.n_neurons))
-    part.dtypes = (a.dtype, b.dtype)
-    part.digests = (a.digest, b.digest)
+    part = Part(
+        "layer",
+        a.name,
+        b.name,
+        entry=a.name,
+        shapes=((a.n_samples, a.n_neurons), (b.n_samples, b.n_neurons)),
+        dtypes=(a.dtype, b.dtype),
+        digests=(a.digest, b.digest),
+    )
     if a.digest == b.digest:
         part.same = part.bits = True
-    elif part.shapes[0] == part.shapes[1]:
+    elif part.by != "shape":
         _outputs(part, a, b, tolerance)
     return part
 
@@ -138,17 +142,16 @@ def _outputs(part: Part, a: Layer, b: Layer, tolerance: Tolerance) -> None:
     left, right = a.matrix(check=False), b.matrix(check=False)
     with ThreadPoolExecutor(2) as pool:
         checks = [pool.submit(layer.check) for layer in (a, b)]
-        found = _found(left, right, tolerance)
+        found = differences(unequal(left, right), tolerance)
         for check in checks:
             check.result()
     rows = min(left.shape[0], right.shape[0])
-    part.settle(found, tolerance, len_compared=rows)
-    if rows < a.n_samples:
-        part.note = f"the first {rows} of {a.n_samples} rows are kept"
-        if part.same and not tolerance or not found.differing:
-            # The digests are of all the rows: what differs lies further down.
-            part.same = False
-
-
-def _found(a: StoredMatrix, b: StoredMatrix, tolerance: Tolerance) -> Differences:
-    return differences(unequal(a, b), tolerance)
+    part.settle(found, tolerance, rows)
+    if a.dtype == b.dtype and (rows < a.n_samples or not found.differing):
+        # The digests are of all the rows: those that are kept don't make the layers the same.
+        part.bits = part.same = False
+        if rows < a.n_samples:
+            part.note = f"the first {rows} of {a.n_samples} rows are kept"
+        if not found.beyond:
+            part.by = "digest"
+            part.note = f"{part.note}, and agree; the digests differ".lstrip(", ")

@@ -1,9 +1,9 @@
 """Fixed points of very deep networks, their depth scales, and the edge of chaos.
 
 A layer maps the second moment of the pre-activations as q -> sigma_w^2 F(q) + sigma_b^2 and the
-correlation of two inputs as c -> (sigma_w^2 K(q*, q*, c) + sigma_b^2) / q* (Poole et al. 2016,
-eqs. 3 and 5), F and K as in :mod:`runner.analysis.gaussian`. Here sigma_w^2 is n_inputs times
-the variance of a weight and sigma_b the standard deviation of a bias.
+correlation of two inputs as c -> (sigma_w^2 K(q*, q*, c) + sigma_b^2) / q* (Poole et al.
+2016), F and K as in :mod:`runner.analysis.gaussian`. Here sigma_w^2 is n_inputs times the variance
+of a weight, and sigma_b the standard deviation of a bias.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def fixed_point(name: str, sigma_w: float, sigma_b: float = 0.0, slope: float = 
     """The stable fixed point and its depth scales.
 
     xi_q = -1 / log(sigma_w^2 F'(q*)) and xi_c = -1 / log(sigma_w^2 E phi'(u1) phi'(u2)) at c*
-    (Schoenholz et al. 2017, eqs. 7 and 9; sigma_w^2 F' is their chi_1 + sigma_w^2 E phi'' phi).
+    (Schoenholz et al. 2017; sigma_w^2 F' is their chi_1 + sigma_w^2 E phi'' phi).
 
     Args:
         name: the activation: ``relu``, ``leaky_relu``, ``tanh``, ``sigmoid`` or ``linear``.

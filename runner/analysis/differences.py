@@ -244,7 +244,8 @@ def _ulps(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     np.minimum(p, q, out=p)
     # The whole range takes one bit more than a signed number has: the difference wraps into it.
     high -= p
-    return high.view(f"u{a.dtype.itemsize}")
+    distances: NDArray[Any] = high.view(f"u{a.dtype.itemsize}")
+    return distances
 
 
 def _ranks(values: NDArray[Any]) -> NDArray[Any]:

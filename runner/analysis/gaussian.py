@@ -6,7 +6,7 @@ With z ~ N(0, 1) and a pre-activation of second moment q, a layer's mean-field b
     K(q1, q2, c) = E phi(u1) phi(u2),   u1, u2 Gaussian, second moments q1, q2, correlation c
     D(q1, q2, c) = E phi'(u1) phi'(u2)
 
-(Poole et al. 2016, eqs. 3 and 5; Schoenholz et al. 2017, eqs. 3 to 7). ReLU, leaky ReLU and
+(Poole et al. 2016; Schoenholz et al. 2017). ReLU, leaky ReLU and
 the identity have closed forms, the arc-cosine kernels of Cho & Saul (2009). For tanh and
 sigmoid the averages are trapezoidal sums, which converge exponentially for analytic functions
 that vanish at both ends (Trefethen & Weideman 2014). Gauss-Hermite nodes would have to grow

@@ -69,11 +69,11 @@ class Scores:
 
 
 def cka(moments: CrossMoments, *, debiased: bool = False) -> Scores:
-    """Linear centred kernel alignment (Kornblith et al. 2019, eq. 3 and section 3).
+    """Linear centred kernel alignment (Kornblith et al. 2019).
 
     CKA = H(X, Y) / sqrt(H(X, X) H(Y, Y)). Biased: H(X, Y) = |X^T Y|_F^2 of centred X and Y, so
     CKA lies in 0..1, and near 1 when samples are fewer than neurons, whatever the layers.
-    Debiased: H is the unbiased HSIC of Song et al. (2012, eq. 5; used so by Nguyen et al.
+    Debiased: H is the unbiased HSIC of Song et al. (2012; used so by Nguyen et al.
     2021) which, as it is invariant to shifts of X and Y, becomes for centred data
 
         n (n-3) H = |X^T Y|_F^2 - n/(n-2) sum_i |x_i|^2 |y_i|^2
@@ -145,7 +145,7 @@ def svcca(moments: CrossMoments, *, variance_kept: float = VARIANCE_KEPT) -> Sco
 
 
 def procrustes(moments: CrossMoments) -> Scores:
-    """Orthogonal Procrustes distance, normalised (Ding, Denain & Steinhardt 2021, section 2).
+    """Orthogonal Procrustes distance, normalised (Ding, Denain & Steinhardt 2021).
 
     d = 2 - 2 |X^T Y|_* with X and Y centred and divided by their Frobenius norms (|.|_* is the
     sum of singular values): the smallest |X - Y R|_F^2 over orthogonal R, in 0..2. 0 means

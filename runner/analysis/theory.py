@@ -1,12 +1,12 @@
 """The mean-field prediction for each layer of a deep, fully connected, random network.
 
 In a wide layer the pre-activations z = W a + b are Gaussian over the neurons, so a sample's
-second moment obeys a recursion (Poole et al. 2016, eq. 3; Schoenholz et al. 2017, eq. 3)
+second moment obeys a recursion (Poole et al. 2016; Schoenholz et al. 2017, section 3)
 
     Dense       Q = w A + sigma_b^2        w = sigma_w^2 = n_inputs Var[weight]
     activation  A = F(Q) = E phi(sqrt(Q) z)^2
 
-and so does the correlation of two samples (ibid., eqs. 5 and 4); the averages are those of
+and so does the correlation of two samples (ibid.); the averages are those of
 :mod:`runner.analysis.gaussian`, fixed points and the edge of chaos those of
 :mod:`runner.analysis.criticality`. Glorot & Bengio (2010) and He et al. (2015) choose Var[weight]
 so that w F(Q) is about Q.

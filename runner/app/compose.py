@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,13 +23,16 @@ with warnings.catch_warnings():
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.core.utils import JobRuntime
     from hydra.types import RunMode
+    from hydra.version import VersionBase
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.basecontainer import BaseContainer
 
 from runner.app.folders import config_directory, plugin_directory
 from runner.app.hints import translate
-from runner.errors import UsageError
+from runner.errors import ConfigError, UsageError
 
 CONFIG_NAME = "config"
 TASK_NAME = "runner"
@@ -65,7 +69,12 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
     Raises:
         UsageError: there is no such directory.
     """
+    instance = GlobalHydra.instance()
+    outer, outer_config = instance.hydra, HydraConfig.instance().cfg
+    outer_version, outer_job = VersionBase.instance().version_base, JobRuntime.instance().conf
+    outer_resolvers = dict(BaseContainer._resolvers)
     version.setbase("1.3")
+    JobRuntime.instance().conf = OmegaConf.create({"name": TASK_NAME})
     _make_plugins_findable()
     register_configs()
     search_path = create_config_search_path(config_path or str(config_directory()))
@@ -78,14 +87,15 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
             path=f"file://{absolute}",
             anchor=SearchPathQuery(provider="schema"),
         )
-    instance = GlobalHydra.instance()
-    outer, outer_config = instance.hydra, HydraConfig.instance().cfg
     instance.clear()
     try:
         yield Hydra.create_main_hydra2(task_name=TASK_NAME, config_search_path=search_path)
     finally:
         instance.hydra = outer
         HydraConfig.instance().cfg = outer_config
+        VersionBase.instance().version_base = outer_version
+        JobRuntime.instance().conf = outer_job
+        BaseContainer._resolvers = outer_resolvers
 
 
 def compose(
@@ -96,6 +106,7 @@ def compose(
     Raises:
         RunnerError: what Hydra refuses, in one line.
     """
+    _refuse_empty(overrides)
     with speaking_our_words(hydra, overrides):
         return hydra.compose_config(
             config_name=config_name or CONFIG_NAME,
@@ -103,6 +114,15 @@ def compose(
             run_mode=RunMode.MULTIRUN if multirun else RunMode.RUN,
             with_log_configuration=False,
         )
+
+
+def _refuse_empty(overrides: Sequence[str]) -> None:
+    """Hydra merges `layers={}` with what is there, so that it would change nothing in silence."""
+    for text in overrides:
+        found = re.fullmatch(r"(?:\+\+)?([\w.@/]+)=\s*\{\s*\}\s*", text)
+        if found and not found[1].startswith("hydra"):
+            problem = f"is merged and so changes nothing; ~{found[1]}.NAME takes an entry away"
+            raise ConfigError(found[1], "{}", problem)
 
 
 @contextmanager

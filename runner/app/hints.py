@@ -99,7 +99,9 @@ def _unparsable(error: OverrideParseException) -> RunnerError:
     reason = one_line(str(error.args[0] if error.args else error).split("\n", 2)[-2], 80)
     if "missing EQUAL" in str(error) or not _:
         return UsageError(f"{one_line(key, 80)}: neither a verb nor key=value; see --help")
-    return ConfigError(key, value, f"cannot be read ({reason}); quote it: '{one_line(key, 30)}=\"…\"'")
+    return ConfigError(
+        key, value, f"cannot be read ({reason}); quote it: '{one_line(key, 30)}=\"…\"'"
+    )
 
 
 def _unknown_key(

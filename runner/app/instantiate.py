@@ -45,4 +45,6 @@ class HydraInstantiate:
         except InstantiationException as error:
             if error.__cause__ is not None:
                 raise error.__cause__ from None
-            raise UntrustedError(f"_target_={clip(target, 60)}: {one_line(str(error), 100)}") from None
+            raise UntrustedError(
+                f"_target_={clip(target, 60)}: {one_line(str(error), 100)}"
+            ) from None

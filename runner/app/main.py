@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
@@ -41,7 +44,7 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
     add_current_folder()
     with hydra_session(args.config_dir, args.config_path) as hydra:
         if args.hydra_help or args.cfg or args.info or args.shell_completion:
-            with speaking_our_words(hydra, args.overrides):
+            with speaking_our_words(hydra, args.overrides), _readers_may_leave():
                 _answer(hydra, args)
             return 0
         if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
@@ -49,6 +52,17 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
         result = run_single(hydra, args.config_name, args.overrides, keep=keep)
     print(result.directory, flush=True)
     return 0
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """``--info | head`` ends as other programs do: logging would tell of every line it can't write."""
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def _only_one_mode(args: Namespace) -> None:

@@ -73,9 +73,7 @@ def _complete_entry(parent: DictConfig, name: str, key: str) -> None:
 def _stored(node: Container, raw: Any, resolved: Any) -> Any:
     """``resolved``, with the raw text of every leaf that the environment has a part in."""
     if isinstance(resolved, dict) and isinstance(raw, dict):
-        return {
-            key: _stored_child(node, key, raw[key], value) for key, value in resolved.items()
-        }
+        return {key: _stored_child(node, key, raw[key], value) for key, value in resolved.items()}
     if isinstance(resolved, list) and isinstance(raw, list):
         return [
             _stored_child(node, index, raw[index], value) for index, value in enumerate(resolved)

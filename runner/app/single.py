@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import run_job
-from hydra.types import HydraContext, RunMode
+from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from runner.app.cache import Composition
@@ -151,6 +153,18 @@ def _is_usual(cfg: DictConfig) -> bool:
     )
 
 
+@contextmanager
+def _logging_restored() -> Iterator[None]:
+    """Puts the handlers and the level of the root logger back, which Hydra replaces."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 def _run_by_hydra(
     hydra: Hydra,
     config_name: str | None,
@@ -159,19 +173,18 @@ def _run_by_hydra(
     do: Callable[[], Result],
 ) -> Result:
     """The same inside Hydra's own ``run_job``: callbacks, env_set, chdir, other logging."""
-    with read_write(cfg.hydra), open_dict(cfg.hydra):
-        cfg.hydra.run.dir = str(claimed.directory)
-        cfg.hydra.mode = RunMode.RUN
+    _set_output_dir(cfg, claimed.directory)
     callbacks = Callbacks(cfg)
-    callbacks.on_run_start(config=cfg, config_name=config_name)
-    outcome = run_job(
-        task_function=lambda task: do(),
-        config=cfg,
-        job_dir_key="hydra.run.dir",
-        job_subdir_key=None,
-        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
-    )
-    callbacks.on_run_end(config=cfg, config_name=config_name, job_return=outcome)
+    with _logging_restored():
+        callbacks.on_run_start(config=cfg, config_name=config_name)
+        outcome = run_job(
+            task_function=lambda task: do(),
+            config=cfg,
+            job_dir_key="hydra.runtime.output_dir",  # `run.dir` would be asked for the time again
+            job_subdir_key=None,
+            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+        )
+        callbacks.on_run_end(config=cfg, config_name=config_name, job_return=outcome)
     result = outcome.return_value
     assert isinstance(result, Result)
     return result

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +15,7 @@ from runner import console
 from runner.app import cache
 from runner.app.cache import Composition
 from runner.app.fingerprint import fingerprint
-from runner.errors import InterruptedRunError, LayerFailedError, RunnerError
+from runner.errors import InterruptedRunError, LayerFailedError, RunnerError, interruption
 
 
 def main(argv: Sequence[str]) -> int:
@@ -20,17 +23,33 @@ def main(argv: Sequence[str]) -> int:
     try:
         with interruptible():
             return _start(argv)
-    except LayerFailedError as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
+    except BaseException as error:
+        signalled = interruption(error)
+        if signalled is not None:
+            return _leave(getattr(signalled, "exit_code", 130))
+        if not isinstance(error, RunnerError):
+            raise
+        if isinstance(error, LayerFailedError):
+            _trace(error)
         console.say(error.line())
         return error.exit_code
-    except RunnerError as error:
-        console.say(error.line())
-        return error.exit_code
-    except InterruptedRunError as error:
-        console.say("runner: interrupted")
-        return error.exit_code
+
+
+def _leave(code: int) -> int:
+    console.say("runner: interrupted")
+    if threading.active_count() > 1:
+        # A product that is in the works cannot be ended, only left.
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _trace(error: LayerFailedError) -> None:
+    """The traceback of the reader's code, which is theirs to mend."""
+    if error.trace:
+        console.say(error.trace.rstrip())
+    elif error.__cause__ is not None:
+        traceback.print_exception(error.__cause__)
 
 
 def _start(argv: Sequence[str]) -> int:

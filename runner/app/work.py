@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner import console, job
 from runner.app.instantiate import HydraInstantiate
+from runner.errors import RunnerError
 from runner.job import Job, Result
 from runner.store.claim import Claim, claim
 from runner.store.commit import point_latest
@@ -24,9 +25,13 @@ def carry_out(work: Job, inside: Callable[[Claim, Do], Result], *, quiet: bool =
         quiet: show nothing.
     """
     instantiate = HydraInstantiate()
-    plan = job.prepare(work, instantiate)
+    try:
+        plan = job.prepare(work, instantiate)
+    except RunnerError as error:
+        work.secrets.hide_in(error)
+        raise
     claimed = claim(work.directory, stamped=work.stamped)
-    progress = console.Progress(plan.shape.n_samples * len(plan.layers))
+    progress = console.Progress(plan.shape.n_samples * len(plan.layers), visible=not quiet)
 
     def do(own_log: bool) -> Result:
         return job.execute(
@@ -35,6 +40,10 @@ def carry_out(work: Job, inside: Callable[[Claim, Do], Result], *, quiet: bool =
 
     try:
         result = inside(claimed, do)
+    except BaseException:
+        # Without a run in it, its directory is of no use to anybody.
+        claimed.abandon()
+        raise
     finally:
         progress.close()
     point_latest(Path("outputs"), result.directory)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 
 from runner.forward.network import NamedLayer
 from runner.numerics import TILE, Rule
+
+_LONG = 1 << 31  # multiplications: about a second on one core
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ def tiles_per_batch(batch_size: int) -> int:
     return max(1, -(-batch_size // TILE))
 
 
+def tiles_ahead(batch_size: int, threads: int) -> int:
+    """How many tiles are in the works at a time: what keeps the threads busy, and no more."""
+    return min(tiles_per_batch(batch_size), 2 * threads)
+
+
 def run(
     inputs: NDArray[Any],
     network: Sequence[NamedLayer],
@@ -63,7 +71,7 @@ def run(
         inputs: (n_samples, n_features).
         network: the layers, in order.
         rule: the precision that inputs are given to the first layer in.
-        batch_size: how many rows are in the works at a time, rounded up to whole tiles.
+        batch_size: how many rows may be in the works at a time, rounded up to whole tiles.
         threads: how many tiles are computed at once.
         clock: gives the time in seconds.
 
@@ -127,10 +135,14 @@ def _tiled(
 ) -> Iterator[Batch]:
     """Layers tile by tile, several tiles at once, handed on in order."""
 
+    ended = Event()
+
     def tile(start: int, stop: int) -> list[Batch]:
         arriving = rule.cast_inputs(inputs[start:stop])
         batches = []
         for position in stage:
+            if ended.is_set():
+                break
             started = clock()
             # Overflow is a result here, counted in the statistics; not a warning a tile.
             with np.errstate(all="ignore"):
@@ -138,23 +150,31 @@ def _tiled(
             batches.append(Batch(position, start, arriving, clock() - started))
         return batches
 
-    # The reader's classes keep their outputs in themselves: two threads would mix them up.
-    if any(not network[position].plan.is_ours for position in stage):
-        threads = 1
-    if threads == 1 or len(inputs) <= TILE:
+    # The reader's classes keep their outputs in themselves: two threads would mix them up. And
+    # here is where their code can be interrupted; a long product of ours is, in a thread of its own.
+    ours = all(network[position].plan.is_ours for position in stage)
+    short = len(inputs) <= TILE and _work(network, stage, len(inputs)) < _LONG
+    if not ours or short or (threads == 1 and _work(network, stage, TILE) < _LONG):
         for start, stop in tiles(len(inputs)):
             yield from tile(start, stop)
         return
-    ahead = max(threads, tiles_per_batch(batch_size))
+    ahead = tiles_ahead(batch_size, threads)
     pending: deque[Future[list[Batch]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="tile") as pool:
-        try:
-            for start, stop in tiles(len(inputs)):
-                if len(pending) >= ahead:
-                    yield from pending.popleft().result()
-                pending.append(pool.submit(tile, start, stop))
-            while pending:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="tile")
+    try:
+        for start, stop in tiles(len(inputs)):
+            if len(pending) >= ahead:
                 yield from pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+            pending.append(pool.submit(tile, start, stop))
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        # Whoever interrupts doesn't wait for a tile that nobody will look at.
+        ended.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _work(network: Sequence[NamedLayer], stage: range, rows: int) -> int:
+    """Multiplications in the largest product of these layers."""
+    plans = [network[position].plan for position in stage]
+    return rows * max(plan.n_inputs * plan.n_neurons for plan in plans)

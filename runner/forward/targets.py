@@ -41,7 +41,9 @@ def check_target(key: str, target: object, known: Collection[str], trust: Collec
     """
     key = f"{key}._target_"
     if not isinstance(target, str) or not _DOTTED.fullmatch(target):
-        raise ConfigError(key, target, "needs the dotted name of a class, as in runner.layers.Dense")
+        raise ConfigError(
+            key, target, "needs the dotted name of a class, as in runner.layers.Dense"
+        )
     if target in known:
         return target
     module = target.split(".")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import time
 import traceback
@@ -14,30 +13,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from runner import limits
 from runner.data import Dataset
 from runner.errors import (
-    InterruptedRunError,
     LayerFailedError,
     RunnerError,
     WriteError,
+    interruption,
     one_line,
 )
 from runner.forward import network
 from runner.forward.run import run
-from runner.forward.statistics import ClassMetrics, Statistics
+from runner.forward.statistics import ClassMetrics
 from runner.forward.targets import Instantiate
+from runner.job.interrupts import held_back
 from runner.job.job import Job
-from runner.job.origin import origin_of
+from runner.job.keeper import Keeper
 from runner.job.log import close_logs_in, run_log
+from runner.job.origin import origin_of
 from runner.job.plan import Plan, prepare
+from runner.job.size import out_of_memory
+from runner.numerics import TILE
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
-from runner.store.commit import commit
+from runner.store.commit import finish, place, seal, sync_ends, sync_files, sync_places
 from runner.store.write import RunWriter
 
 log = logging.getLogger("runner")
@@ -125,10 +127,24 @@ def execute(
         close_logs_in(claim.directory)
         end.commit(layout.FINISHED, None, layers, metrics)
     except BaseException as error:
-        _fail(end, claim, error)
-        raise
+        ours = _in_our_words(error, job, plan)
+        if not (claim.directory / layout.RUN_FILE).exists():
+            _fail(end, claim, ours)
+        if ours is error:
+            raise
+        raise ours from error
     seconds = time.perf_counter() - clock
     return Result(claim.directory, run_id, layout.FINISHED, layers, metrics, seconds, notes)
+
+
+def _in_our_words(error: BaseException, job: Job, plan: Plan | None) -> BaseException:
+    """The error as it is stored and shown: without what came from the environment."""
+    if isinstance(error, MemoryError) and plan is not None:
+        return out_of_memory(plan)
+    job.secrets.hide_in(error)
+    if isinstance(error, LayerFailedError) and error.__cause__ is not None:
+        error.trace = job.secrets.hide("".join(traceback.format_exception(error.__cause__)))
+    return error
 
 
 def record_failure(job: Job, claim: Claim, reason: str) -> dict[str, Any]:
@@ -149,8 +165,8 @@ def _record(job: Job, run_id: str) -> dict[str, Any]:
     """What is known of a run before it begins."""
     return {
         "run_id": run_id,
-        "name": job.config["name"],
-        "tags": list(job.config["tags"]),
+        "name": job.stored["name"],
+        "tags": job.tags,
         "start_time": datetime.now(UTC),
         "overrides": list(job.overrides),
         "config": job.config_json,
@@ -174,7 +190,9 @@ def _pass(
         [(n.name, part, array) for n in layers for part, array in n.layer.parameters().items()]
     )
     n_samples = len(dataset.inputs)
-    keepers = [_Keeper(plan, writer, position, named) for position, named in enumerate(layers)]
+    keepers = [Keeper(plan, writer, position) for position in range(len(layers))]
+    if n_samples > TILE:
+        limits.allow_files(len(layers))
     metrics, notes = _class_metrics(plan, dataset)
     stream = run(
         dataset.inputs,
@@ -191,65 +209,9 @@ def _pass(
             assert dataset.targets is not None
             metrics.update(batch.outputs, dataset.targets[batch.start : stop])
         advance(len(batch.outputs))
-    rows = [keeper.close(n_samples) for keeper in keepers]
+    rows = [keeper.row() for keeper in keepers]
     writer.layers(rows)
     return rows, metrics.row() if metrics else {}, notes
-
-
-class _Keeper:
-    """What happens to one layer's outputs: statistics and digest of all, a file of those kept."""
-
-    def __init__(
-        self, plan: Plan, writer: RunWriter, position: int, named: network.NamedLayer
-    ) -> None:
-        part = named.plan
-        self._head = {
-            "position": position,
-            "name": part.name,
-            "kind": part.kind,
-            "n_inputs": part.n_inputs,
-            "n_neurons": part.n_neurons,
-            "n_samples": plan.shape.n_samples,
-            "dtype": plan.rule.dtype.name,
-        }
-        shape = (plan.shape.n_samples, part.n_neurons)
-        self._digest = layout.OutputsDigest(plan.rule.dtype, shape)
-        self._statistics = Statistics()
-        self._seconds = 0.0
-        self._kept = plan.kept_rows
-        self._file = (
-            writer.layer(
-                position=position,
-                name=part.name,
-                kind=part.kind,
-                n_inputs=part.n_inputs,
-                n_neurons=part.n_neurons,
-                n_samples=plan.kept_rows,
-                dtype=plan.rule.dtype,
-                n_layers=len(plan.layers),
-                codec=plan.codec,
-            )
-            if plan.kept_rows
-            else None
-        )
-
-    def take(self, start: int, outputs: np.ndarray[Any, Any], seconds: float) -> None:
-        self._seconds += seconds
-        self._statistics.update(outputs)
-        self._digest.update(outputs)
-        if self._file and start < self._kept:
-            self._file.write(outputs[: self._kept - start])
-
-    def close(self, n_samples: int) -> dict[str, Any]:
-        stored = self._file.close() if self._file else None
-        return {
-            **self._head,
-            **self._statistics.row(),
-            "digest": self._digest.hexdigest(),
-            "path": stored.path if stored else None,
-            "bytes": stored.bytes if stored else 0,
-            "seconds": self._seconds,
-        }
 
 
 def _class_metrics(plan: Plan, dataset: Dataset) -> tuple[ClassMetrics | None, list[str]]:
@@ -303,7 +265,11 @@ class _End:
             metrics=dict(metrics),
             facts={**self.facts.result(), **self.origin},
         )
-        commit(self.writer, self.record)
+        sealed = seal(self.writer, self.record)
+        sync_files(sealed)
+        with held_back():
+            for step in (place, sync_places, finish, sync_ends):
+                step(sealed)
         seconds = (self.record["end_time"] - self.record["start_time"]).total_seconds()
         self.ended({**self.record, "layers": layers, "seconds": seconds})
 
@@ -311,9 +277,10 @@ class _End:
 def _fail(end: _End, claim: Claim, error: BaseException) -> None:
     """Commits a run that did not finish, with the reason; a write that fails again is let be."""
     status = layout.FAILED
-    if isinstance(error, (InterruptedRunError, KeyboardInterrupt)):
+    signalled = interruption(error)
+    if signalled is not None:
         status = layout.INTERRUPTED
-        reason = f"interrupted by signal {getattr(error, 'exit_code', 130) - 128}"
+        reason = f"interrupted by signal {getattr(signalled, 'exit_code', 130) - 128}"
     elif isinstance(error, RunnerError):
         reason = one_line(str(error))
     else:
@@ -330,8 +297,9 @@ def _fail(end: _End, claim: Claim, error: BaseException) -> None:
 def _log_failure(directory: Path, error: BaseException, reason: str) -> None:
     close_logs_in(directory)
     with run_log(directory):
-        cause = error.__cause__ if isinstance(error, LayerFailedError) else error
-        if isinstance(error, RunnerError) and not isinstance(error, LayerFailedError):
+        if isinstance(error, LayerFailedError) and error.trace:
+            log.error("%s\n%s", reason, error.trace.rstrip())
+        elif isinstance(error, RunnerError) or interruption(error) is not None:
             log.error("%s", reason)
         else:
-            log.error("%s\n%s", reason, "".join(traceback.format_exception(cause)).rstrip())
+            log.error("%s", reason, exc_info=error)

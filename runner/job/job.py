@@ -9,9 +9,11 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from runner.job.secrecy import Secrets
 from runner.schema import BY_TARGET, NOT_IN_HASH, OPTIONS, Config
 
 
@@ -34,6 +36,17 @@ class Job:
     directory: Path
     stamped: bool
     hydra_files: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """What of the configuration came from the environment."""
+        return Secrets(self.config, self.stored)
+
+    @property
+    def tags(self) -> list[str]:
+        """Words to find the run by, as they are stored."""
+        tags = self.stored["tags"]
+        return [str(tag) for tag in tags] if isinstance(tags, list) else [str(tags)]
 
     @property
     def config_json(self) -> str:

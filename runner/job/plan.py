@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import runner.data
-from runner import limits
 from runner.data import Dataset, Shape, nnfs_rules
-from runner.errors import ConfigError, LayerFailedError, TooLargeError
+from runner.errors import ConfigError, LayerFailedError
 from runner.forward import network
-from runner.forward.run import tiles_per_batch
 from runner.forward.targets import Instantiate, check_target
+from runner.job import size
 from runner.job.job import Job
-from runner.numerics import TILE, Rule, rule
+from runner.numerics import Rule, rule
 from runner.schema import BY_TARGET
 
 SEED_LIMIT = 2**32
@@ -36,8 +35,10 @@ class Plan:
         batch_size: rows at a time.
         codec: of the stored outputs.
         keep: how many rows of each layer are kept; None: all of them.
+        whole: positions of the layers that get all rows at once.
         make_data: draws the dataset.
         stream: position -> the stream that layer draws from.
+        config: what it was all read from.
     """
 
     rule: Rule
@@ -46,8 +47,10 @@ class Plan:
     batch_size: int
     codec: str
     keep: int | None
+    whole: frozenset[int]
     make_data: Callable[[], Dataset]
     stream: Callable[[int], np.random.RandomState]
+    config: Mapping[str, Any]
 
     @property
     def kept_rows(self) -> int:
@@ -70,9 +73,12 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
     data_stream, layer_stream = _streams(config["seeds"])
     shape, make_data = _dataset(config["data"], trust, data_stream, precision, instantiate)
     layers = network.plan(config["layers"], shape.n_features, trust)
-    for part in layers:
+    at_once = set()
+    for position, part in enumerate(layers):
         if not part.is_ours:
-            _locate(part.key, part.target, instantiate)
+            found = _locate(part.key, part.target, instantiate)
+            if not getattr(found, "rowwise", True):
+                at_once.add(position)
     plan = Plan(
         rule=precision,
         shape=shape,
@@ -80,10 +86,12 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
         batch_size=_whole("batch_size", config["batch_size"], 1),
         codec=_option("save.codec", config["save"]["codec"], CODECS),
         keep=_kept(config["save"]),
+        whole=frozenset(at_once),
         make_data=make_data,
         stream=layer_stream,
+        config=config,
     )
-    _check_size(plan, job)
+    size.check(plan, job.directory)
     return plan
 
 
@@ -132,6 +140,9 @@ def _dataset(
             shape = runner.data.plan(target, arguments)
         except ConfigError as error:
             raise error.under("data") from None
+        if "path" in arguments:
+            # Hydra may change the folder for the job; what was typed is meant from here.
+            arguments["path"] = os.path.abspath(arguments["path"])
         return shape, lambda: runner.data.make(target, arguments, stream)
     _locate("data", target, instantiate)
     # How much a function of the user's gives is not known before it is called.
@@ -147,12 +158,12 @@ def _dataset(
     return Shape(*dataset.inputs.shape, n_classes, dataset.inputs.dtype), lambda: dataset
 
 
-def _locate(key: str, target: str, instantiate: Instantiate) -> None:
+def _locate(key: str, target: str, instantiate: Instantiate) -> Any:
     """Imports what a trusted target names, so that what isn't there is said before a run."""
     try:
         # A script of the book's calls nnfs.init() when it is imported, which is undone here.
         with nnfs_rules(np.random.RandomState(0)):
-            instantiate.locate(target)
+            return instantiate.locate(target)
     except ConfigError as error:
         raise ConfigError(f"{key}._target_", target, error.problem) from None
 
@@ -190,39 +201,3 @@ def _kept(save: Mapping[str, Any]) -> int | None:
     keep = _option("save.keep", save["keep"], KEEPS)
     rows = _whole("save.rows", save["rows"], 1)
     return {"all": None, "statistics": 0, "first": rows}[keep]
-
-
-def _check_size(plan: Plan, job: Job) -> None:
-    """Compares what the run will take with what there is; errs on the small side."""
-    samples, features = plan.shape.n_samples, plan.shape.n_features
-    item = plan.rule.dtype.itemsize
-    data = samples * (features * plan.shape.dtype.itemsize + 8)
-    weights = sum(p.n_inputs * p.n_neurons * 8 for p in plan.layers if p.kind == "Dense")
-    in_works = min(tiles_per_batch(plan.batch_size) * TILE, samples)
-    outputs = sum(p.n_neurons for p in plan.layers) * item
-    memory, disk = limits.available_memory(), limits.free_disk(job.directory)
-    needed = data + weights + in_works * outputs
-    if memory is not None and needed > memory:
-        key, value = _largest(plan, job, data, weights, in_works * outputs)
-        has = limits.size(memory)
-        raise TooLargeError(key, value, f"needs {limits.size(needed)} of memory, {has} is free")
-    stored = data + weights + plan.kept_rows * outputs
-    if disk is not None and stored > disk:
-        key, value = _largest(plan, job, data, weights, plan.kept_rows * outputs)
-        free = limits.size(disk)
-        raise TooLargeError(
-            key, value, f"needs {limits.size(stored)} of disk, {free} is free; save=statistics?"
-        )
-
-
-def _largest(plan: Plan, job: Job, data: int, weights: int, outputs: int) -> tuple[str, Any]:
-    """The key to blame: of what takes the most."""
-    if weights > max(data, outputs):
-        widest = max(plan.layers, key=lambda p: p.n_inputs * p.n_neurons)
-        entry = job.config["layers"][widest.key.removeprefix("layers.")]
-        width = "width" if "width" in entry else "n_neurons"
-        return f"{widest.key}.{width}", widest.n_neurons
-    for key in ("samples", "path"):
-        if key in job.config["data"]:
-            return f"data.{key}", job.config["data"][key]
-    return "data", job.config["data"]["_target_"]

@@ -25,6 +25,7 @@ SWEEP = "sweep"
 
 _YOUNG = 10.0  # seconds: a claim that can't be read yet may be in the middle of being written
 _ATTEMPTS = 100  # at making a directory whose parents others are taking away
+_NO_FILES: Mapping[str, str] = {}
 _BAD_NAMES = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
@@ -93,7 +94,7 @@ def claim(directory: Path, *, stamped: bool, kind: str = RUN) -> Claim:
     raise _refused(directory, kind, f"{problem}: name a new or an empty directory")
 
 
-def claim_sweep(directory: Path, *, stamped: bool = True, files: Mapping[str, str]) -> Path:
+def claim_sweep(directory: Path, *, stamped: bool = True, files: Mapping[str, str] = _NO_FILES) -> Path:
     """Takes a directory for a sweep; see :func:`claim`.
 
     It appears with all of its files at once, so a kill leaves a sweep that can be taken up again

@@ -19,7 +19,14 @@ from typing import Any
 
 from runner.store import columns, layout, sums
 from runner.store.claim import Claim
-from runner.store.files import hash_file, sync_directory, sync_file, write_file, writing
+from runner.store.files import (
+    hash_file,
+    sync_directory,
+    sync_file,
+    sync_together,
+    write_file,
+    writing,
+)
 from runner.store.parquet import to_bytes
 from runner.store.write import RunWriter
 
@@ -104,12 +111,11 @@ def seal(target: RunWriter | Claim, record: Mapping[str, Any]) -> Sealed:
 
 def sync_files(run: Sealed) -> None:
     """Every byte of the run is on disk after this."""
-    for path in run.staged:
-        _step(f"sync {path}")
-        sync_file(run.staging / path)
-    for path in run.present:
-        _step(f"sync {path}")
-        sync_file(run.directory / path)
+    paths = [run.staging / path for path in run.staged]
+    paths += [run.directory / path for path in run.present]
+    for path in paths:
+        _step(f"sync {path.name}")
+    sync_together(sync_file, paths)
 
 
 def place(run: Sealed) -> None:
@@ -127,9 +133,9 @@ def sync_places(run: Sealed) -> None:
     for path in (*run.staged, *run.present):
         inside = (run.directory / path).parents
         folders.update(folder for folder in inside if folder.is_relative_to(run.directory))
-    for folder in sorted(folders, reverse=True):
+    for folder in folders:
         _step(f"sync {folder.name}")
-        sync_directory(folder)
+    sync_together(sync_directory, list(folders))
 
 
 def finish(run: Sealed) -> None:

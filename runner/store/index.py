@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import NotFoundError, RunnerError
-from runner.store import layout
+from runner.store import layout, sweeps
 from runner.store.claim import SWEEP, claimed_at, is_alive, read_claim
 from runner.store.read import is_complete_without_run_file, read_row
 from runner.store.sums import Files
@@ -28,6 +28,14 @@ def run_directories(root: str | Path) -> Iterator[Path]:
     Raises:
         NotFoundError: there is no such directory.
     """
+    for folder, _ in _places(root, _is_run):
+        yield folder
+
+
+def _places(
+    root: str | Path, is_one: Callable[[Path, Container[str]], bool]
+) -> Iterator[tuple[Path, Container[str]]]:
+    """Every directory at or below ``root`` that is one, with the names in it; none inside one."""
     if not os.path.isdir(root):
         raise NotFoundError("directory", str(root), (), hint="name one that holds runs")
     waiting = [Path(root)]
@@ -40,8 +48,8 @@ def run_directories(root: str | Path) -> Iterator[Path]:
             continue
         except OSError as error:
             raise RunnerError(f"cannot look into {folder}: {error.strerror}") from error
-        if _is_run(folder, entries.keys()):
-            yield folder
+        if is_one(folder, entries.keys()):
+            yield folder, entries.keys()
             continue
         waiting += [
             folder / name
@@ -56,7 +64,12 @@ def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
     A row has the columns of ``run.parquet`` and ``path``. A run that is not committed is RUNNING
     or DEAD; one that can't be read is UNREADABLE, and ``error`` says why.
     """
-    found = [row for path in run_directories(root) if (row := _row(path))]
+    found: list[dict[str, Any]] = []
+    for path, names in _places(root, _is_run_or_sweep):
+        if _is_run(path, names):
+            found += [row] if (row := _row(path)) else []
+        else:
+            found += _rows_of_sweep(path, with_reused=path == Path(root))
     # By path first, so that runs of one moment are in an order, too.
     found.sort(key=lambda row: str(row["path"]), reverse=True)
     found.sort(key=lambda row: row["start_time"] or _LONG_AGO, reverse=True)
@@ -115,7 +128,24 @@ def resolve(name: str, root: str | Path = "outputs") -> Path:
     raise NotFoundError("run", name, [*names, *ids], hint=hint)
 
 
-def _is_run(folder: Path, names: Any) -> bool:
+def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:
+    """The jobs of a sweep, by its index; only those that it doesn't know are looked at."""
+    found = []
+    known = set()
+    for row in sweeps.sweep_rows(sweep):
+        known.add(row["directory"])
+        if with_reused or not row["reused"]:
+            found.append({**row, "path": str(sweep / row["directory"])})
+    with os.scandir(sweep) as scan:
+        others = [e.name for e in scan if e.name not in known and e.is_dir(follow_symlinks=False)]
+    return found + [there for name in others if (there := _row(sweep / name))]
+
+
+def _is_run_or_sweep(folder: Path, names: Container[str]) -> bool:
+    return _is_run(folder, names) or any(name in names for name in sweeps.FILES)
+
+
+def _is_run(folder: Path, names: Container[str]) -> bool:
     if layout.RUN_FILE in names or layout.SUMS_FILE in names:
         return True
     if layout.CLAIM_FILE not in names:

@@ -82,8 +82,8 @@ def _reader(
             left, right = (file.matrix.block(group)[:rows] for file in files)
             return [Piece(start, 0, left, right)]
         decoded = [
-            file.columns(group, differing, chunks)
-            for file, chunks in zip(files, parts, strict=True)
+            a.columns(group, differing, parts[0]),
+            b.columns(group, differing, parts[1]),
         ]
         return [
             Piece(start, column, left[:rows, None], right[:rows, None])

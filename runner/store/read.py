@@ -187,14 +187,14 @@ class Run:
     @cached_property
     def inputs(self) -> NDArray[Any]:
         """(n_samples, n_features), read-only."""
-        return _read_only(self._inputs.read())
+        return _read_only(self.inputs_matrix.read())
 
     @cached_property
     def targets(self) -> NDArray[Any] | None:
         """(n_samples,), read-only, or None where the data have none."""
-        if layout.TARGET not in self._inputs.extra:
+        if layout.TARGET not in self.inputs_matrix.extra:
             return None
-        return _read_only(self._inputs.other(layout.TARGET))
+        return _read_only(self.inputs_matrix.other(layout.TARGET))
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, NDArray[Any]]]:
@@ -212,7 +212,8 @@ class Run:
         return pd.DataFrame(outputs, columns=names, copy=False)
 
     @cached_property
-    def _inputs(self) -> StoredMatrix:
+    def inputs_matrix(self) -> StoredMatrix:
+        """The stored inputs themselves, for readers that go their own way."""
         from runner.store import matrix
 
         if self.status != layout.FINISHED and layout.INPUTS_FILE not in self.files:

@@ -21,6 +21,8 @@ from runner.store.files import sync_directory, sync_file, write_file, writing
 INDEX_FILE = "sweep.parquet"
 SPEC_FILE = ".sweep.json"
 JOURNAL_FILE = ".journal.jsonl"
+FILES = (INDEX_FILE, SPEC_FILE, JOURNAL_FILE)
+"""What tells a sweep's directory, however far it came."""
 
 COLUMNS = (
     ("number", "int64"),
@@ -84,6 +86,10 @@ def row_of_run(number: int, directory: str, sweep: Path) -> dict[str, Any]:
     return job_row(number, directory, record)
 
 
+def _below(prefix: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in facts.items() if k.startswith(prefix)}
+
+
 class Journal:
     """The lines of the jobs that ended, appended as they do."""
 
@@ -112,7 +118,7 @@ class Journal:
 
 def is_sweep(directory: Path) -> bool:
     """Whether a directory is a sweep's, however far it came."""
-    return any((directory / name).exists() for name in (INDEX_FILE, SPEC_FILE, JOURNAL_FILE))
+    return any((directory / name).exists() for name in FILES)
 
 
 def known_rows(sweep: Path) -> dict[int, dict[str, Any]]:
@@ -123,7 +129,7 @@ def known_rows(sweep: Path) -> dict[int, dict[str, Any]]:
 
 
 def sweep_rows(sweep: Path) -> list[dict[str, Any]]:
-    """Every job of a sweep that ended, by number: the index, the journal, and runs neither knows."""
+    """Every job of a sweep that ended, by number: index, journal, and runs that neither knows."""
     rows = known_rows(sweep)
     known = {row["directory"] for row in rows.values()}
     with os.scandir(sweep) as entries:

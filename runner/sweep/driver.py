@@ -75,7 +75,10 @@ class Driver:
         task_function: TaskFunction,
         config: DictConfig,
     ) -> None:
-        self._options = options
+        self._options = {
+            key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+            for key, value in options.items()
+        }
         self._context = context
         self._task_function = task_function
         self._config = config

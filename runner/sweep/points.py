@@ -61,8 +61,7 @@ def points(
         key = override.get_key_element()
         plain = key.lstrip("+~")
         if plain in axes:
-            given = override.get_value_element_as_str()
-            raise ConfigError(plain, given, "is given twice; several values are one list: a,b")
+            raise ConfigError(plain, _given(override), "is given twice; several values are one list: a,b")
         values = _values(override, key)
         axes[plain] = Axis((key,), tuple((value,) for value in values))
     grid = Points(tuple(_in_step(axes, together)))
@@ -86,11 +85,9 @@ def _values(override: Override, key: str) -> list[str]:
         return [f"{key}={override.get_value_element_as_str()}"]
     if not override.is_discrete_sweep():
         kind = override.value_type.name.lower() if override.value_type else "this"
-        raise ConfigError(
-            key, override.get_value_element_as_str(), f"{kind} needs an optimising sweeper"
-        )
+        raise ConfigError(key, _given(override), f"{kind} needs an optimising sweeper")
     values = [f"{key}={value}" for value in override.sweep_string_iterator()]
-    given = override.input_line.partition("=")[2] if override.input_line else ""
+    given = _given(override)
     if not values:
         raise ConfigError(key, given, "has no value: an empty range, or nothing that matches")
     for value, count in _counts(values).items():
@@ -98,6 +95,10 @@ def _values(override: Override, key: str) -> list[str]:
             twice = clip(value.partition("=")[2], 30)
             raise ConfigError(key, given, f"{twice} comes {count} times: a doubled sweep point")
     return values
+
+
+def _given(override: Override) -> str:
+    return (override.input_line or "").partition("=")[2]
 
 
 def _counts(values: Sequence[str]) -> dict[str, int]:

@@ -1,0 +1,141 @@
+"""``compare``: two runs bit by bit, layers by their similarity, or a sweep by one of its keys."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runner import console
+from runner.cli.printing import as_json, markdown
+from runner.errors import UsageError
+
+if TYPE_CHECKING:
+    from runner.analysis.aggregate import Aggregate
+    from runner.analysis.comparison import Comparison
+    from runner.analysis.representations import Similarity
+
+MEASURES = ("cka", "debiased", "svcca", "procrustes")
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("a", metavar="A", help="a run, or with --by a sweep")
+    parser.add_argument("b", metavar="B", nargs="?", help="the run to compare it with")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    two = parser.add_argument_group("two runs: the same to the bit, or within")
+    two.add_argument("--atol", type=float, default=0.0, help="abs(a - b) <= ATOL + RTOL * abs(b)")
+    two.add_argument("--rtol", type=float, default=0.0, help="see --atol")
+    two.add_argument("--ulp", type=int, default=0, help="or at most ULP floats apart")
+    alike = parser.add_argument_group("how alike layers are, in one run or between two")
+    alike.add_argument("--similarity", choices=MEASURES, nargs="?", const="cka", help="a matrix")
+    sweep = parser.add_argument_group("over a sweep: mean, spread, 95 %% confidence interval")
+    sweep.add_argument("--by", metavar="KEY", help="a row for each layer and value of KEY")
+    sweep.add_argument("--statistics", metavar="S,T", help="which ones; all: every one there is")
+    sweep.add_argument("--where", metavar="SQL", help="only runs that meet a condition")
+    sweep.add_argument("--theory", action="store_true", help="the mean-field prediction beside it")
+    sweep.add_argument("--pair", metavar="I,J", default="0,1", help="samples for the correlation")
+
+
+def do(args: Namespace) -> int:
+    """Prints it; 1 where two runs differ."""
+    if args.json and args.markdown:
+        raise UsageError("compare: --json and --markdown do not go together")
+    if args.by is not None:
+        return _sweep(args)
+    for name in ("statistics", "where", "theory"):
+        if getattr(args, name):
+            raise UsageError(f"compare: --{name} goes with --by KEY")
+    if args.similarity:
+        return _similarity(args)
+    if args.b is None:
+        raise UsageError("compare: needs two runs; a sweep and --by KEY; or --similarity")
+    from runner.analysis.compare import compare
+    from runner.store import load, resolve
+
+    runs = [load(resolve(name)) for name in (args.a, args.b)]
+    found = compare(*runs, atol=args.atol, rtol=args.rtol, ulp=args.ulp)
+    if args.json:
+        print(as_json(found.as_dict()))
+    else:
+        print(_text(found, args.markdown))
+    return 0 if found.same else 1
+
+
+def _text(found: Comparison, in_markdown: bool) -> str:
+    lines = [f"{n}: run {run.id} {run.path}" for n, run in (("A", found.a), ("B", found.b))]
+    head, *rows = found.table()
+    # Columns in which nothing stands are for the other comparisons.
+    used = [i for i in range(len(head)) if i < 3 or any(row[i] for row in rows)]
+    table = [[row[i] for i in used] for row in (head, *rows)]
+    sections: list[tuple[str, Sequence[object]]] = [
+        ("configuration", found.config),
+        ("environment", found.environment),
+        ("metrics", found.metrics),
+    ]
+    for title, items in [(title, items) for title, items in sections if items]:
+        lines += ["", f"**{title}**", ""] if in_markdown else ["", title]
+        lines += [f"- `{item}`" if in_markdown else f"  {item}" for item in items]
+    draw: Callable[..., str] = markdown if in_markdown else console.table
+    lines += ["", draw(table[0], table[1:])]
+    notes = list(found.notes())
+    lines += ["", *(f"- {note}" if in_markdown else note for note in notes)] if notes else []
+    return "\n".join([*lines, "", found.sentence])
+
+
+def _similarity(args: Namespace) -> int:
+    from runner.analysis.representations import similarity
+    from runner.store import load, resolve
+
+    runs = [load(resolve(name)) for name in (args.a, args.b) if name is not None]
+    found: Similarity = similarity(*runs, measure=args.similarity)
+    for note in found.notes:
+        console.say(f"note: {note}")
+    if args.json:
+        print(as_json(found.as_dict()))
+        return 0
+    head = ["", *found.columns]
+    rows = [
+        [name, *("" if value != value else f"{value:.4f}" for value in values)]
+        for name, values in zip(found.rows, found.values.tolist(), strict=True)
+    ]
+    print(found.title if not args.markdown else f"**{found.title}**\n")
+    print(markdown(head, rows) if args.markdown else console.table(head, rows))
+    for reason in found.reasons:
+        print(reason)
+    return 0
+
+
+def _sweep(args: Namespace) -> int:
+    from runner.analysis.aggregate import DEFAULT, STATISTICS, aggregate
+    from runner.store import resolve
+
+    if args.b is not None or args.similarity:
+        raise UsageError("compare: --by takes one sweep, and no --similarity")
+    asked: Any = DEFAULT
+    if args.statistics:
+        asked = tuple(STATISTICS) if args.statistics == "all" else tuple(args.statistics.split(","))
+    found: Aggregate = aggregate(
+        resolve(args.a),
+        args.by,
+        statistics=asked,
+        where=args.where,
+        theory=args.theory,
+        pair=_pair(args.pair),
+    )
+    for note in found.notes:
+        console.say(f"note: {note}")
+    if args.json:
+        print(as_json(found.as_dict()))
+    else:
+        head, *rows = found.table()
+        print(markdown(head, rows) if args.markdown else console.table(head, rows))
+    return 0
+
+
+def _pair(text: str) -> tuple[int, int]:
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise UsageError(f"compare: --pair {text}: two numbers of samples, as in 0,1")
+    return int(parts[0]), int(parts[1])

@@ -1,0 +1,128 @@
+"""What a run will take of memory and disk, compared with what there is before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner import limits
+from runner.errors import TooLargeError
+from runner.forward.run import tiles_ahead
+from runner.numerics import TILE
+from runner.store.layout import group_rows
+
+if TYPE_CHECKING:
+    from runner.job.plan import Plan
+
+_DRAWING = {"runner.data.spiral": 72, "runner.data.vertical": 40, "runner.data.sine": 8}
+"""Bytes that nnfs needs besides the result for each point of a class while it draws: measured."""
+
+_MAKING = 20
+"""Bytes a weight while a layer is made and stored, besides what is held of it: measured."""
+
+_SUMMING = 24
+"""Bytes a value of a tile while its statistics are taken, in float64."""
+
+_TARGET = 8
+
+
+def check(plan: Plan, directory: Path) -> None:
+    """Refuses what will not fit.
+
+    Raises:
+        TooLargeError: more than the memory, or the disk that ``directory`` is on, can hold.
+    """
+    disk, memory = limits.free_disk(directory), limits.available_memory()
+    _compare(plan, memory_of(plan, limits.cores()), memory, "memory")
+    _compare(plan, disk_of(plan), disk, "disk")
+
+
+def memory_of(plan: Plan, threads: int) -> dict[str, int]:
+    """Bytes of memory that the data, the weights and the outputs take at the most, together."""
+    per_point = _DRAWING.get(str(plan.config["data"].get("_target_")), 0)
+    points = plan.config["data"]["samples"] if per_point else 0
+    return {
+        "data": _inputs(plan) + points * per_point,
+        "weights": _weights(plan),
+        "outputs": _passing(plan, threads),
+    }
+
+
+def disk_of(plan: Plan) -> dict[str, int]:
+    """Bytes of disk that the inputs, the weights and the outputs take."""
+    item = plan.rule.dtype.itemsize
+    return {
+        "data": _inputs(plan),
+        "weights": sum(_counts(plan)) * item,
+        "outputs": plan.kept_rows * sum(p.n_neurons for p in plan.layers) * item,
+    }
+
+
+def out_of_memory(plan: Plan) -> TooLargeError:
+    """What to say of a run that the check let pass, and the memory did not."""
+    parts = memory_of(plan, limits.cores())
+    problem = f"memory ran out, though {limits.size(sum(parts.values()))} were expected to do"
+    return TooLargeError(*_blamed(plan, parts), problem)
+
+
+def _inputs(plan: Plan) -> int:
+    """Bytes of the inputs and the targets."""
+    width = plan.shape.n_features * plan.shape.dtype.itemsize + _TARGET
+    return plan.shape.n_samples * width
+
+
+def _counts(plan: Plan) -> list[int]:
+    """How many weights each Dense layer has."""
+    return [p.n_inputs * p.n_neurons for p in plan.layers if p.kind == "Dense"]
+
+
+def _weights(plan: Plan) -> int:
+    """Bytes of all weights as they are held for products and to be stored, and of making one."""
+    held = plan.rule.product_dtype.itemsize
+    if plan.rule.dtype != plan.rule.product_dtype:
+        held += plan.rule.dtype.itemsize
+    return sum(_counts(plan)) * held + max(_counts(plan), default=0) * _MAKING
+
+
+def _passing(plan: Plan, threads: int) -> int:
+    """Bytes of the forward pass: tiles in the works, rows that wait to be written, temporaries."""
+    layers, samples = plan.layers, plan.shape.n_samples
+    item, product = plan.rule.dtype.itemsize, plan.rule.product_dtype.itemsize
+    rows = min(tiles_ahead(plan.batch_size, threads) * TILE, samples)
+    tile = min(TILE, samples)
+    busy = min(threads, -(-samples // TILE))
+    held = rows * sum(p.n_neurons for p in layers) * item
+    waiting = sum(min(plan.kept_rows, group_rows(p.n_neurons, item)) * p.n_neurons for p in layers)
+    multiplied = busy * tile * max(p.n_inputs + p.n_neurons for p in layers) * (product + item)
+    summed = tile * max(p.n_neurons for p in layers) * _SUMMING
+    # All rows at once: what arrives, its copy, what comes out, its copy, and what goes on.
+    whole = sum(samples * (2 * layers[at].n_inputs + 3 * layers[at].n_neurons) for at in plan.whole)
+    return held + (waiting + whole) * item + multiplied + summed
+
+
+def _compare(plan: Plan, parts: Mapping[str, int], there: int | None, what: str) -> None:
+    needed = sum(parts.values())
+    if there is None or needed <= there:
+        return
+    advice = "; save=statistics?" if what == "disk" and plan.kept_rows else ""
+    raise TooLargeError(
+        *_blamed(plan, parts),
+        f"needs {limits.size(needed)} of {what}, {limits.size(there)} is free{advice}",
+    )
+
+
+def _blamed(plan: Plan, parts: Mapping[str, int]) -> tuple[str, Any]:
+    """The key, and its value, behind what takes the most."""
+    most = max(parts, key=lambda part: parts[part])
+    widest = max(plan.layers, key=lambda p: p.n_inputs * p.n_neurons)
+    entry = plan.config["layers"][widest.key.removeprefix("layers.")]
+    wide = max(widest.n_inputs, widest.n_neurons) > plan.shape.n_samples
+    if most == "weights" or (most == "outputs" and wide):
+        for key in ("width", "n_neurons"):
+            if entry.get(key) is not None:
+                return f"{widest.key}.{key}", entry[key]
+    for key in ("samples", "path"):
+        if key in plan.config["data"]:
+            return f"data.{key}", plan.config["data"][key]
+    return "data", plan.config["data"]["_target_"]
