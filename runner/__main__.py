@@ -1,7 +1,8 @@
-"""Looks at the first word: a verb of ours goes to ``cli``, the rest is Hydra's and goes to ``app``."""
+"""Looks at the first word: a verb of ours goes to ``cli``, what is Hydra's goes to ``app``."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -23,10 +24,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"runner {runner.__version__}")
         return 0
+    if first == "reproduce":
+        from runner.app.reproduce import main as reproduce
+
+        return reproduce(arguments)
     if first and not first.startswith("-") and "=" not in first and not first.startswith("~"):
         from runner import cli
 
         return cli.main(arguments)
+    # BLAS starts threads that we leave idle: they are to sleep at once, not to spin for 25 ms.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    # Nothing of what is imported becomes garbage; looking for it takes a tenth of a small run.
+    gc.disable()
     # What is loaded until then is ours to leave without a word.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _leave)

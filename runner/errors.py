@@ -6,7 +6,6 @@ member's ``exit_code``. Anything outside the family is a bug of ours and keeps i
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
@@ -179,6 +178,8 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 def nearest(asked: str, available: Iterable[str]) -> str | None:
     """The available name most like the asked one, if any is near."""
+    import difflib  # a run without an error does without
+
     matches = difflib.get_close_matches(asked, list(available), n=1, cutoff=0.6)
     return matches[0] if matches else None
 

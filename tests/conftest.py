@@ -45,6 +45,12 @@ class Program:
         return sorted(self.folder.glob("outputs/**/*"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keeps what the tests compose out of the cache of whoever runs them."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     """The program, in an empty folder."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,18 @@ if sys.platform != "linux":
     pytest.skip("workers are forked on Linux alone", allow_module_level=True)
 
 
-def _square(number: int) -> int:
-    if number < 0:
-        os.kill(os.getpid(), -number)
-        time.sleep(10)
-    return number * number
+def _square(numbers: Sequence[int]) -> Iterator[int]:
+    for number in numbers:
+        if number < 0:
+            os.kill(os.getpid(), -number)
+            time.sleep(10)
+        yield number * number
+
+
+def _own_pid(items: Sequence[int]) -> Iterator[int]:
+    for _ in items:
+        time.sleep(0.01)
+        yield os.getpid()
 
 
 def _alive(pid: int) -> bool:
@@ -53,7 +61,7 @@ def test_nothing_to_do() -> None:
 
 def test_no_worker_is_left_when_it_is_left_early() -> None:
     pids = set()
-    for _, pid in Pool(lambda item: (time.sleep(0.01), os.getpid())[1], 2).run(range(1000)):
+    for _, pid in Pool(_own_pid, 2).run(range(1000)):
         assert isinstance(pid, int)
         pids.add(pid)
         if len(pids) == 2:
@@ -63,15 +71,17 @@ def test_no_worker_is_left_when_it_is_left_early() -> None:
 
 
 def test_a_job_in_flight_hears_of_the_end(tmp_path: Path) -> None:
-    def work(item: int) -> int:
-        if item == 0:
-            return 0
-        try:
-            time.sleep(20)
-        except InterruptedRunError:
-            (tmp_path / str(item)).write_text("interrupted")
-            raise
-        return item
+    def work(items: Sequence[int]) -> Iterator[int]:
+        for item in items:
+            if item == 0:
+                yield 0
+                continue
+            try:
+                time.sleep(20)
+            except InterruptedRunError:
+                (tmp_path / str(item)).write_text("interrupted")
+                raise
+            yield item
 
     begun = time.monotonic()
     for item, _ in Pool(work, 2).run([0, 1, 2, 3]):
@@ -86,9 +96,10 @@ def test_workers_die_with_a_killed_parent() -> None:
     program = (
         "import os, time\n"
         "from runner.sweep.pool import Pool\n"
-        "def work(item):\n"
+        "def work(items):\n"
         "    print(os.getpid(), flush=True)\n"
         "    time.sleep(60)\n"
+        "    yield from items\n"
         "list(Pool(work, 2).run(range(4)))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

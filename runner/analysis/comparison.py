@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from runner.analysis.changes import HARMLESS, Change, cause, interpolated
+from runner.analysis.changes import Change, cause, interpolated
 from runner.analysis.differences import Differences, Tolerance
+from runner.analysis.entries import entry_of
 from runner.store.read import Run
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Comparison:
         order += [name for name in self.b.config.get("layers") or {} if name not in order]
         entry = None
         if self.parting.kind == "layer":
-            entry = _entry(self.parting.entry, order)
+            entry = entry_of(self.parting.entry, order)
         return cause(self.config, self.environment, order, entry)
 
     @property
@@ -242,11 +243,6 @@ class Comparison:
                     yield f"{where}: {name} {a:.9g} in A, {b:.9g} in B"
 
 
-def harmless(changes: Sequence[Change]) -> list[Change]:
-    """Of changes to the configuration, those that change no bit."""
-    return [c for c in changes if c.key.partition(".")[0] in HARMLESS]
-
-
 def _text_row(part: Part) -> tuple[str, ...]:
     found = part.differences
     name = part.name or part.kind
@@ -276,11 +272,3 @@ def _number(value: Any) -> Any:
     plain = value.item()
     finite = not isinstance(plain, float) or abs(plain) < float("inf")
     return plain if finite else str(plain)
-
-
-def _entry(name: str, order: Sequence[str]) -> str | None:
-    """The entry of the configuration that a layer comes from: a block's name begins its layers'."""
-    if name in order:
-        return name
-    blocks = [entry for entry in order if name.startswith(f"{entry}_")]
-    return max(blocks, key=len, default=None)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from runner import limits
 from runner.analysis.differences import Tolerance, differences
+from runner.analysis.moments import FloatArray
 from runner.analysis.similarity import (
     BLOCK_ROWS,
     CrossMoments,
-    FloatArray,
     Scores,
     bytes_needed,
     cka,
@@ -78,7 +78,7 @@ class Similarity:
         return f"<Similarity {self.title}: {len(self.rows)} x {len(self.columns)} layers>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.title}</p>{self.frame().to_html(float_format='%.4f')}"
+        return f"<p>{self.title}</p>{self.frame().round(4).to_html()}"
 
 
 def similarity(
@@ -140,9 +140,7 @@ def _in_step(layers: dict[str, Layer], rows: int) -> Iterator[dict[str, Any]]:
         yield {name: next(stream)[: rows - start] for name, stream in streams.items()}
 
 
-def _check_memory(
-    layers: dict[str, Layer], rows: int, pairs: list[tuple[str, str]] | None
-) -> None:
+def _check_memory(layers: dict[str, Layer], rows: int, pairs: list[tuple[str, str]] | None) -> None:
     widths = {name: layer.n_neurons for name, layer in layers.items()}
     needed, there = bytes_needed(widths, rows, pairs), limits.available_memory()
     if there is not None and needed > there:

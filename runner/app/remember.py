@@ -16,6 +16,8 @@ from runner.job import Job
 # Other keys of the composition. A resolver can depend on the environment, the clock, or itself.
 _KEY = re.compile(r"\$\{\.*[A-Za-z_][\w.\[\]-]*\}")
 _TIMED = (("hydra", "run", "dir"), ("hydra", "sweep", "dir"))
+# Texts that nobody resolves, and that are in the key.
+_TYPED = ("hydra", "overrides", "hydra")
 _PROVIDERS = {"hydra", "main", "command-line", "schema"}
 
 
@@ -54,6 +56,8 @@ def composition(cfg: DictConfig, work: Job, directory: Path) -> Composition | No
 
 
 def _looks_up(path: tuple[Any, ...], text: str) -> bool:
+    if path[:3] == _TYPED:
+        return False
     if path in _TIMED:
         text = NOW.sub("", text)
     return "${" in _KEY.sub("", text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,14 +16,20 @@ from runner import console
 from runner.app import cache
 from runner.app.cache import Composition
 from runner.app.fingerprint import fingerprint
+from runner.app.work import usual
 from runner.errors import InterruptedRunError, LayerFailedError, RunnerError, interruption
 
 
 def main(argv: Sequence[str]) -> int:
     """Does what the arguments ask for; gives the exit code."""
+    return answering(lambda: _start(argv))
+
+
+def answering(do: Callable[[], int]) -> int:
+    """Gives the exit code of what is done, or of the error that it ends in, which is told."""
     try:
         with interruptible():
-            return _start(argv)
+            return do()
     except BaseException as error:
         signalled = interruption(error)
         if signalled is not None:
@@ -56,12 +63,13 @@ def _start(argv: Sequence[str]) -> int:
     key = fingerprint(argv) if cache.enabled() else None
     found = cache.load(key) if key else None
     if found is not None and cache.fits((work := found.job()).directory):
-        from runner.app.work import usual
-
+        _collect_again()
         result = usual(work, found.files_in)
         print(result.directory, flush=True)
         return 0
     from runner.app.main import by_hydra
+
+    _collect_again()
 
     def keep(composition: Composition) -> None:
         # The files may have been changed while Hydra was reading them.
@@ -69,6 +77,12 @@ def _start(argv: Sequence[str]) -> int:
             cache.save(key, composition)
 
     return by_hydra(argv, keep if key else None)
+
+
+def _collect_again() -> None:
+    """Ends the pause that ``__main__`` began; what is there by now is never looked at again."""
+    gc.freeze()
+    gc.enable()
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from runner.errors import RunnerError, UsageError, nearest
 VERBS = {
     "ls": "the runs, newest first",
     "show": "one run: configuration, layers, provenance",
+    "compare": "where two runs part; how alike layers are; a sweep by a key",
+    "reproduce": "run it again from its saved configuration, and check every bit",
     "verify": "read every byte back against its checksums",
     "rm": "delete runs, after asking",
 }
@@ -45,8 +47,8 @@ options
   --version, --help
 
 RUN is a path, a run id, a unique start of one, a name, or `latest`.
-Exit codes: 0 done, 1 a run failed or damage was found, 2 bad input, 3 a write failed,
-130 and 143 interrupted.""".format(
+Exit codes: 0 done, 1 a run failed, a comparison differs or damage was found, 2 bad input,
+3 a write failed, 130 and 143 interrupted.""".format(
     verbs="\n".join(f"  {verb:<10} {what}" for verb, what in VERBS.items())
 )
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner import console
 from runner.cli.printing import as_json, cell
+
+if TYPE_CHECKING:
+    from runner.store.read import Run
 
 
 def arguments(parser: ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--theory", action="store_true", help="the mean-field prediction as well")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -21,22 +25,12 @@ def do(args: Namespace) -> int:
     from runner.store import load, resolve
 
     run = load(resolve(args.run))
-    layers = [
-        {
-            "position": layer.position,
-            "name": layer.name,
-            "kind": layer.kind,
-            "n_samples": layer.n_samples,
-            "n_neurons": layer.n_neurons,
-            **layer.statistics,
-            "digest": layer.digest,
-        }
-        for layer in run.layers.values()
-    ]
     facts = {key: value for key, value in run.metadata.items() if not key.startswith("params.")}
+    layers = _layers(run)
+    theory = _theory(run) if args.theory else []
     if args.json:
         whole = {"path": str(run.path), **facts, "config": run.config, "layers": layers}
-        print(as_json(whole))
+        print(as_json({**whole, "theory": theory} if args.theory else whole))
         return 0
     print(f"run {run.id}: {run.status}")
     print(run.path)
@@ -47,20 +41,9 @@ def do(args: Namespace) -> int:
         if facts[key]:
             print(f"{key}: {' '.join(facts[key])}")
     if layers:
-        heads = ("", "layer", "kind", "shape", "mean", "std", "min", "max", "zeros", "digest")
-        cells = [
-            (
-                str(row["position"]),
-                row["name"],
-                row["kind"],
-                f"{row['n_samples']} x {row['n_neurons']}",
-                *(console.number(row[k]) for k in ("mean", "std", "min", "max")),
-                f"{100 * row['zero_fraction']:.3g}%",
-                row["digest"][:12],
-            )
-            for row in layers
-        ]
-        print("\n" + console.table(heads, cells))
+        print("\n" + _layer_table(layers))
+    if theory:
+        print("\n" + _theory_table(theory))
     for title, prefix in (
         ("metrics", "metrics."),
         ("configuration", "params."),
@@ -73,6 +56,59 @@ def do(args: Namespace) -> int:
             for key, value in found.items():
                 print(f"  {key:<{width}}  {value}")
     return 0
+
+
+def _layers(run: Run) -> list[dict[str, Any]]:
+    return [
+        {
+            "position": layer.position,
+            "name": layer.name,
+            "kind": layer.kind,
+            "n_samples": layer.n_samples,
+            "n_neurons": layer.n_neurons,
+            **layer.statistics,
+            "digest": layer.digest,
+        }
+        for layer in run.layers.values()
+    ]
+
+
+def _layer_table(layers: list[dict[str, Any]]) -> str:
+    heads = ("", "layer", "kind", "shape", "mean", "std", "min", "max", "zeros", "digest")
+    cells = [
+        (
+            str(row["position"]),
+            row["name"],
+            row["kind"],
+            f"{row['n_samples']} x {row['n_neurons']}",
+            *(console.number(row[k]) for k in ("mean", "std", "min", "max")),
+            f"{100 * row['zero_fraction']:.3g}%",
+            row["digest"][:12],
+        )
+        for row in layers
+    ]
+    return console.table(heads, cells)
+
+
+def _theory(run: Run) -> list[dict[str, Any]]:
+    from runner.analysis.expectation import expectations
+
+    return [one.row() for one in expectations(run)]
+
+
+def _theory_table(rows: list[dict[str, Any]]) -> str:
+    """The second moment of each layer beside its prediction."""
+    heads = ("layer", "second moment", "theory", "error bar", "bars away", "")
+    names = ("second_moment", "predicted", "error_bar", "distance")
+    cells = [
+        (
+            row["layer"],
+            *("" if row[name] != row[name] else console.number(row[name]) for name in names),
+            row["reason"] or "",
+        )
+        for row in rows
+    ]
+    return console.table(heads, cells)
 
 
 def _facts(metadata: Mapping[str, Any], prefix: str) -> dict[str, str]:

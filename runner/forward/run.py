@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.forward.network import NamedLayer
 from runner.numerics import TILE, Rule
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _LONG = 1 << 31  # multiplications: about a second on one core
 
@@ -158,6 +160,8 @@ def _tiled(
         for start, stop in tiles(len(inputs)):
             yield from tile(start, stop)
         return
+    from concurrent.futures import ThreadPoolExecutor  # a small run has no use for it
+
     ahead = tiles_ahead(batch_size, threads)
     pending: deque[Future[list[Batch]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tile")

@@ -39,7 +39,15 @@ from runner.numerics import TILE
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
-from runner.store.commit import finish, place, seal, sync_ends, sync_files, sync_places
+from runner.store.commit import (
+    Sealed,
+    finish,
+    place,
+    seal,
+    sync_ends,
+    sync_files,
+    sync_places,
+)
 from runner.store.write import RunWriter
 
 log = logging.getLogger("runner")
@@ -78,6 +86,7 @@ def execute(
     own_log: bool = True,
     facts: Gathering | None = None,
     ended: Callable[[dict[str, Any]], None] = lambda record: None,
+    put_in_place: Callable[[Sealed], None] | None = None,
 ) -> Result:
     """Does a run in a directory that is claimed, and commits it, however it ends.
 
@@ -92,6 +101,8 @@ def execute(
         facts: where the run comes from, already gathered; None: gathered here.
         ended: told of what was committed, however the run ended: the record of ``run.parquet``,
             and as ``layers`` the rows of ``layers.parquet``.
+        put_in_place: takes a run whose files are all written, to commit it with others; None: it
+            is committed here.
 
     Returns:
         The finished run.
@@ -108,7 +119,7 @@ def execute(
         facts = Gathering(threads=threads or limits.cores())
         facts.start()
     writer = RunWriter(claim, run_id)
-    end = _End(writer, _record(job, run_id), facts, ended)
+    end = _End(writer, _record(job, run_id), facts, ended, put_in_place or _put_in_place)
     try:
         with run_log(claim.directory) if own_log else nullcontext():
             log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
@@ -153,7 +164,7 @@ def record_failure(job: Job, claim: Claim, reason: str) -> dict[str, Any]:
     facts = Gathering(threads=limits.cores())
     facts.start()
     run_id = secrets.token_hex(8)
-    end = _End(RunWriter(claim, run_id), _record(job, run_id), facts, records.append)
+    end = _End(RunWriter(claim, run_id), _record(job, run_id), facts, records.append, _put_in_place)
     _write_hydra_files(claim.directory, job.hydra_files)
     with run_log(claim.directory):
         log.error("%s", reason)
@@ -247,6 +258,7 @@ class _End:
     record: dict[str, Any]
     facts: Gathering
     ended: Callable[[dict[str, Any]], None]
+    put_in_place: Callable[[Sealed], None]
     origin: dict[str, str | None] = field(default_factory=dict)
 
     def commit(
@@ -265,13 +277,16 @@ class _End:
             metrics=dict(metrics),
             facts={**self.facts.result(), **self.origin},
         )
-        sealed = seal(self.writer, self.record)
-        sync_files(sealed)
-        with held_back():
-            for step in (place, sync_places, finish, sync_ends):
-                step(sealed)
+        self.put_in_place(seal(self.writer, self.record))
         seconds = (self.record["end_time"] - self.record["start_time"]).total_seconds()
         self.ended({**self.record, "layers": layers, "seconds": seconds})
+
+
+def _put_in_place(sealed: Sealed) -> None:
+    sync_files(sealed)
+    with held_back():
+        for step in (place, sync_places, finish, sync_ends):
+            step(sealed)
 
 
 def _fail(end: _End, claim: Claim, error: BaseException) -> None:

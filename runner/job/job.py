@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ class Job:
         return dict(_leaves("", self.stored, dataclass_types(Config)))
 
 
+@cache
 def dataclass_types(schema: type) -> dict[str, type]:
     """Field -> plain type of a schema: ``Optional[int]`` is int, ``Any`` is left out."""
     return {

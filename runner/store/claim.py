@@ -94,7 +94,9 @@ def claim(directory: Path, *, stamped: bool, kind: str = RUN) -> Claim:
     raise _refused(directory, kind, f"{problem}: name a new or an empty directory")
 
 
-def claim_sweep(directory: Path, *, stamped: bool = True, files: Mapping[str, str] = _NO_FILES) -> Path:
+def claim_sweep(
+    directory: Path, *, stamped: bool = True, files: Mapping[str, str] = _NO_FILES
+) -> Path:
     """Takes a directory for a sweep; see :func:`claim`.
 
     It appears with all of its files at once, so a kill leaves a sweep that can be taken up again

@@ -23,12 +23,15 @@ from runner.store.files import (
     hash_file,
     sync_directory,
     sync_file,
+    sync_filesystem,
     sync_together,
     write_file,
     writing,
 )
 from runner.store.parquet import to_bytes
 from runner.store.write import RunWriter
+
+_MANY = 3  # runs for which flushing the whole file system is cheaper than each of their files
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,18 @@ def commit(target: RunWriter | Claim, record: Mapping[str, Any]) -> None:
 
 
 def commit_all(runs: Sequence[Sealed]) -> None:
-    """Commits sealed runs together, a step of all before the next step of any."""
+    """Commits sealed runs together, a step of all before the next step of any.
+
+    Raises:
+        WriteError: the disk is full, or not ours; some of the runs may be there, each whole.
+    """
+    if len(runs) >= _MANY and sync_filesystem([run.directory for run in runs]):
+        # One flush of the file system for all of them, instead of a dozen for each.
+        for step in (place, finish):
+            for run in runs:
+                step(run)
+            sync_filesystem([run.directory for run in runs])
+        return
     for step in (sync_files, place, sync_places, finish, sync_ends):
         for run in runs:
             step(run)

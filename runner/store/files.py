@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from runner.errors import RunnerError, WriteError
@@ -96,6 +99,57 @@ def sync_directory(path: Path) -> None:
             # Some network file systems can't; a parent of somebody else's may not be read.
             if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES):
                 raise
+
+
+def sync_filesystem(paths: Sequence[Path]) -> bool:
+    """Waits until everything written to the file systems of these paths is on disk.
+
+    Returns:
+        False where the system has no such call, or nothing is known of how it went.
+    """
+    flush = _syncfs()
+    if flush is None:
+        return False
+    done: set[int] = set()
+    for path in paths:
+        descriptor = -1
+        with writing(path):
+            try:
+                descriptor = os.open(path, os.O_RDONLY)
+                device = os.fstat(descriptor).st_dev
+                if device not in done:
+                    flush(descriptor)
+                    done.add(device)
+            finally:
+                if descriptor >= 0:
+                    os.close(descriptor)
+    return True
+
+
+@cache
+def _syncfs() -> Callable[[int], None] | None:
+    """Linux's ``syncfs(2)``, which Python has no name for. It tells of errors since 5.8."""
+    if sys.platform != "linux":
+        return None
+    release = os.uname().release.split(".")
+    if not release[0].isdecimal() or tuple(map(_leading, release[:2])) < (5, 8):
+        return None
+    import ctypes
+
+    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if call is None:
+        return None
+
+    def flush(descriptor: int) -> None:
+        if call(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return flush
+
+
+def _leading(text: str) -> int:
+    return int("".join(itertools.takewhile(str.isdecimal, text)) or 0)
 
 
 def sync_together(sync: Callable[[Path], None], paths: Sequence[Path]) -> None:

@@ -48,7 +48,7 @@ def do_all(work: Work, numbers: Sequence[int], workers: int) -> Iterator[Row]:
         begun = time.monotonic()
         done = 0
         for number in left:
-            yield work(number)
+            yield from work([number])
             done, remaining = done + 1, remaining - 1
             expected = (time.monotonic() - begun) / done * remaining
             if workers > 1 and expected > _START_SECONDS * workers:

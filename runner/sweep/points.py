@@ -61,7 +61,9 @@ def points(
         key = override.get_key_element()
         plain = key.lstrip("+~")
         if plain in axes:
-            raise ConfigError(plain, _given(override), "is given twice; several values are one list: a,b")
+            raise ConfigError(
+                plain, _given(override), "is given twice; several values are one list: a,b"
+            )
         values = _values(override, key)
         axes[plain] = Axis((key,), tuple((value,) for value in values))
     grid = Points(tuple(_in_step(axes, together)))

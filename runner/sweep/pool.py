@@ -1,11 +1,13 @@
 """Warm worker processes that are handed jobs in batches, and may die without harm.
 
-Every worker hears of several jobs ahead and answers each as it ends. So the first unanswered job
-of a worker that died is the one it died in; the others are given to somebody else.
+Of a worker that died, all unanswered jobs are suspects: each is handed out again alone, so that
+the one that does it again is known, and the others are not lost. Jobs may therefore be begun more
+than once; what they do has to stand that.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -14,7 +16,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -55,18 +57,20 @@ class _Worker(Generic[Item]):
     lifeline: Connection  # closed with the parent, whatever ends it
     items: deque[Item] = field(default_factory=deque)
     since: float = 0.0
+    alone: bool = False  # it has a suspect, and nothing else
 
 
 class Pool(Generic[Item, Answer]):
     """Does ``work`` on items in ``n_workers`` processes.
 
     Args:
-        work: called in a worker with an item; gives a small answer. With processes that are
-            forked it may be any callable, and what it holds is shared as it is now.
+        work: called in a worker with a batch of items; gives a small answer for each, in order,
+            and may keep them back to give several at once. With processes that are forked it may
+            be any callable, and what it holds is shared as it is now.
         n_workers: processes, at least 1.
     """
 
-    def __init__(self, work: Callable[[Item], Answer], n_workers: int) -> None:
+    def __init__(self, work: Callable[[Sequence[Item]], Iterator[Answer]], n_workers: int) -> None:
         self._work = work
         self._n_workers = n_workers
         # Forked workers start warm, with everything imported and composed; macOS can't.
@@ -81,30 +85,25 @@ class Pool(Generic[Item, Answer]):
         Ends all workers before it ends itself, also when it is left early or interrupted.
         """
         source = iter(items)
-        waiting: deque[Item] = deque()
+        suspects: deque[Item] = deque()
         try:
             # After handing out, nobody has work only if there is none left anywhere.
-            while self._hand_out(source, waiting):
-                yield from self._collect(waiting)
+            while self._hand_out(source, suspects):
+                yield from self._collect(suspects)
         finally:
             self._end()
 
-    def _hand_out(self, source: Iterator[Item], waiting: deque[Item]) -> bool:
+    def _hand_out(self, source: Iterator[Item], suspects: deque[Item]) -> bool:
         """Fills up the workers; whether any of them has something to do."""
         size = int(min(_LARGEST_BATCH, max(1, _BATCH_SECONDS / max(self._seconds_per_item, 1e-6))))
         for number in range(self._n_workers):
             worker = self._workers[number] if number < len(self._workers) else None
+            if worker and worker.items and (suspects or worker.alone):
+                continue
             if worker and len(worker.items) > size // 2:
                 continue
-            batch: list[Item] = []
-            while len(batch) < size:
-                if waiting:
-                    batch.append(waiting.popleft())
-                    continue
-                try:
-                    batch.append(next(source))
-                except StopIteration:
-                    break
+            alone = bool(suspects)
+            batch = [suspects.popleft()] if alone else list(itertools.islice(source, size))
             if not batch:
                 break
             if worker is None:
@@ -112,12 +111,13 @@ class Pool(Generic[Item, Answer]):
             if not worker.items:
                 worker.since = time.monotonic()
             worker.items.extend(batch)
+            worker.alone = alone
             # If it died, the collector will see that and give its items to another.
             with suppress(BrokenPipeError, ConnectionResetError):
                 worker.pipe.send(batch)
         return any(worker.items for worker in self._workers)
 
-    def _collect(self, waiting: deque[Item]) -> Iterator[tuple[Item, Answer | Died]]:
+    def _collect(self, suspects: deque[Item]) -> Iterator[tuple[Item, Answer | Died]]:
         """Takes in the answers that are there, waiting for at least one."""
         pipes = {worker.pipe: worker for worker in self._workers}
         for ready in wait(list(pipes)):
@@ -133,16 +133,16 @@ class Pool(Generic[Item, Answer]):
                     if not worker.pipe.poll():
                         break
             except (EOFError, ConnectionResetError):
-                yield from self._bury(worker, waiting)
+                yield from self._bury(worker, suspects)
 
-    def _bury(self, worker: _Worker[Item], waiting: deque[Item]) -> Iterator[tuple[Item, Died]]:
+    def _bury(self, worker: _Worker[Item], suspects: deque[Item]) -> Iterator[tuple[Item, Died]]:
         worker.process.join()
         self._workers.remove(worker)
         worker.pipe.close()
         worker.lifeline.close()
-        if worker.items:
+        if worker.alone and worker.items:
             yield worker.items.popleft(), Died(worker.process.exitcode)
-            waiting.extendleft(reversed(worker.items))
+        suspects.extend(worker.items)
 
     def _start(self) -> _Worker[Item]:
         ours, theirs = self._context.Pipe()
@@ -179,7 +179,10 @@ class Pool(Generic[Item, Answer]):
 
 
 def _serve(
-    work: Callable[[Any], Any], pipe: Connection, lifeline: Connection, inherited: list[Connection]
+    work: Callable[[Sequence[Any]], Iterator[Any]],
+    pipe: Connection,
+    lifeline: Connection,
+    inherited: list[Connection],
 ) -> None:
     """A worker's life: until its parent closes the pipe, is gone, or says so by SIGTERM."""
     for connection in inherited:
@@ -190,8 +193,8 @@ def _serve(
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
     try:
         while True:
-            for item in pipe.recv():
-                pipe.send(work(item))
+            for answer in work(pipe.recv()):
+                pipe.send(answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         code = 0
     except InterruptedRunError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,20 @@ from typing import Any
 from runner import job
 from runner.app.hints import translate
 from runner.app.instantiate import HydraInstantiate
-from runner.errors import InterruptedRunError, RunnerError, UsageError, one_line
+from runner.errors import InterruptedRunError, RunnerError, UsageError, WriteError, one_line
 from runner.job import Job
+from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim, claim, is_alive
-from runner.store.sweeps import job_row
+from runner.store.commit import Sealed, commit_all
+from runner.store.sweeps import job_row, row_of_run
 from runner.sweep.by_hydra import JobConfig
 from runner.sweep.compose import Composer
 
 Row = dict[str, Any]
+
+_GROUP_SECONDS = 0.2  # how long a run that has ended may wait for others to be committed with
 
 
 class SharedFacts(Gathering):
@@ -58,18 +63,39 @@ class Work:
     threads: int
     facts: SharedFacts
 
-    def __call__(self, number: int) -> Row:
-        """Does a job; gives its row of the index, also when it fails.
+    def __call__(self, numbers: Sequence[int]) -> Iterator[Row]:
+        """Does jobs; gives their rows in order, also of those that fail.
+
+        Jobs that end close together are committed together, and none is told of before it is.
 
         Raises:
-            InterruptedRunError: a signal; the run is committed as INTERRUPTED.
+            InterruptedRunError: a signal; the job in flight is committed as INTERRUPTED.
         """
+        ended: list[tuple[Row, Sealed | None]] = []
+        begun = time.monotonic()
+        try:
+            for number in numbers:
+                ended.append(self._do(number))
+                if time.monotonic() - begun > _GROUP_SECONDS:
+                    yield from self._committed(ended)
+                    begun = time.monotonic()
+            yield from self._committed(ended)
+        except InterruptedRunError:
+            self._committed(ended)
+            raise
+
+    def _do(self, number: int) -> tuple[Row, Sealed | None]:
+        """A job's row, and its run if that is yet to be committed."""
         rows: list[Row] = []
+        sealed: list[Sealed] = []
         directory = str(number)
         try:
             composed = self._composed(number)
             work = _job(composed)
             directory = os.path.relpath(work.directory, self.sweep)
+            done = self._done_before(number, directory)
+            if done:
+                return done, None
             job.execute(
                 work,
                 self._claimed(work.directory),
@@ -77,15 +103,42 @@ class Work:
                 threads=self.threads,
                 facts=self.facts,
                 ended=lambda record: rows.append(job_row(number, directory, record)),
+                put_in_place=sealed.append,
             )
         except InterruptedRunError:
+            if sealed:
+                commit_all(sealed)
             raise
         except BaseException as error:  # noqa: BLE001 - no job of a sweep may stop the others
             if not rows:
-                return self._unrecorded(number, directory, _reason(error))
+                return self._unrecorded(number, directory, _reason(error)), None
             if not isinstance(error, RunnerError):
                 rows[0]["error"] = _reason(error)
-        return rows[0]
+        return rows[0], sealed[0] if sealed else None
+
+    def _committed(self, ended: list[tuple[Row, Sealed | None]]) -> list[Row]:
+        """Commits what has ended, and empties the list."""
+        runs = [sealed for _, sealed in ended if sealed]
+        rows = [row for row, _ in ended]
+        ended.clear()
+        try:
+            with held_back():
+                commit_all(runs)
+        except WriteError as error:
+            there = {run.directory for run in runs if (run.directory / layout.RUN_FILE).exists()}
+            for row in rows:
+                directory = (self.sweep / row["directory"]).resolve()
+                if row["run_id"] and directory not in {path.resolve() for path in there}:
+                    row.update(status=layout.FAILED, error=str(error))
+        return rows
+
+    def _done_before(self, number: int, directory: str) -> Row | None:
+        """The row of a job that is finished: a worker has died between that and saying so."""
+        try:
+            row = row_of_run(number, directory, self.sweep)
+        except (RunnerError, FileNotFoundError):
+            return None
+        return row if row["status"] == layout.FINISHED else None
 
     def bury(self, number: int, reason: str) -> Row:
         """Records a job whose process is gone as FAILED; gives its row."""

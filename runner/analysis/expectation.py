@@ -1,0 +1,105 @@
+"""The mean-field prediction beside what a stored run measured, layer by layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.analysis.entries import entry_of
+from runner.analysis.theory import Prediction, predict
+from runner.store.read import Layer, Run
+
+_QUANTILES = 256  # stand for more samples than these: the average over each is an integral
+_ROWS = 65536
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One layer's second moment, the mean of its squared outputs.
+
+    Attributes:
+        layer: its name.
+        measured: of the finite outputs.
+        prediction: what theory says; its ``reason`` where it says nothing.
+    """
+
+    layer: str
+    measured: float
+    prediction: Prediction
+
+    @property
+    def predicted(self) -> float:
+        """At this width: the limit, and its shift of order 1/n."""
+        return self.prediction.second_moment + self.prediction.shift
+
+    @property
+    def error_bar(self) -> float:
+        """The standard deviation of the measurement over networks drawn anew."""
+        return self.prediction.standard_error()
+
+    @property
+    def distance(self) -> float:
+        """Error bars between the two; NaN without a prediction."""
+        return math.nan if self.prediction.reason else self.prediction.distance(self.measured)
+
+    def row(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "layer": self.layer,
+            "second_moment": self.measured,
+            "predicted": self.predicted,
+            "error_bar": self.error_bar,
+            "distance": self.distance,
+            "reason": self.prediction.reason,
+        }
+
+
+def expectations(run: Run) -> list[Expectation]:
+    """Prediction and measurement of every layer, from the inputs that were stored.
+
+    Raises:
+        NotFoundError: the run has no inputs.
+        DamagedError: they are not what was written.
+        ConfigError: its inputs are not finite.
+    """
+    layers = list(run.layers.values())
+    described = [_described(run.config, layer) for layer in layers]
+    predictions = predict(described, _input_moments(run))
+    return [
+        Expectation(layer.name, second_moment(layer.statistics), prediction)
+        for layer, prediction in zip(layers, predictions, strict=True)
+    ]
+
+
+def second_moment(statistics: Mapping[str, Any]) -> float:
+    """Mean of the squares, from a mean and a standard deviation."""
+    return float(statistics["mean"]) ** 2 + float(statistics["std"]) ** 2
+
+
+def _described(config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
+    """What :func:`predict` takes, from the entry that a layer comes from."""
+    entries = config.get("layers") or {}
+    entry = dict(entries.get(entry_of(layer.name, list(entries))) or {})
+    ours = str(entry.get("_target_")).startswith("runner.layers.")
+    kind = layer.kind if ours else f"{layer.kind} of {entry.get('_target_')}"
+    sizes = {"n_inputs": layer.n_inputs, "n_neurons": layer.n_neurons}
+    return {**entry, **sizes, "name": layer.name, "kind": kind}
+
+
+def _input_moments(run: Run) -> NDArray[np.float64]:
+    """Mean square of each sample's features, or as many quantiles of them with the same mean."""
+    stored = run.inputs_matrix
+    moments: NDArray[np.float64] = np.concatenate(
+        [np.square(b, dtype=np.float64).mean(axis=1) for b in stored.batches(_ROWS)]
+    )
+    if len(moments) <= _QUANTILES or not np.isfinite(moments).all():
+        return moments
+    places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    chosen: NDArray[np.float64] = np.quantile(moments, places)
+    mean = float(chosen.mean())
+    return chosen * (float(moments.mean()) / mean) if mean else chosen

@@ -1,0 +1,197 @@
+"""``python -m runner reproduce RUN``: again from its saved configuration, every bit checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from runner import console
+from runner.analysis.compare import compare
+from runner.analysis.comparison import Comparison
+from runner.app.hints import explain_value
+from runner.app.plain import plain
+from runner.app.start import answering
+from runner.app.work import usual
+from runner.errors import NotFoundError, UntrustedError, UsageError
+from runner.job import Job
+from runner.schema import OPTIONS, Config
+from runner.store import layout, load, resolve
+from runner.store.read import Run
+
+TAG = "reproduction"
+"""What a reproduced run is tagged with, besides the tags it had; it takes over no name."""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run that was done again.
+
+    Attributes:
+        run: the new one.
+        comparison: the stored run (A) beside it (B).
+    """
+
+    run: Run
+    comparison: Comparison
+
+    @property
+    def same(self) -> bool:
+        """Whether every bit is the same."""
+        return self.comparison.same
+
+
+def main(argv: Sequence[str]) -> int:
+    """Does it and says what came of it; 0 the same bits, 1 others, 2 it cannot be run."""
+    return answering(lambda: _main(argv[1:]))
+
+
+def reproduce(
+    run: Run, *, trust: Sequence[str] = (), directory: Path | None = None
+) -> Reproduction:
+    """Runs a stored run's configuration again, and compares every layer's digest.
+
+    Nothing but the configuration in ``run.parquet`` is used, and of that not its ``trust``.
+    Values that came from the environment's variables are taken from there again.
+
+    Args:
+        run: a finished one.
+        trust: the modules whose classes may be imported.
+        directory: new or empty; None: one of its own below ``outputs``.
+
+    Raises:
+        NotFoundError: the run did not finish, so there is nothing to compare with.
+        UntrustedError: it names a class of a module that is not in ``trust``.
+        RunnerError: it cannot be run here.
+    """
+    if run.status != layout.FINISHED:
+        hint = f"it {run.status}: {run.metadata['error'] or 'no reason is on record'}"
+        raise NotFoundError("layers in run", run.id, (), hint=hint)
+    cfg = _composed(run.config, trust)
+    stamped = directory is None
+    work = Job(
+        *plain(cfg),
+        overrides=tuple(run.metadata["overrides"]),
+        directory=directory or _fresh_directory(),
+        stamped=stamped,
+    )
+    files = {
+        "config.yaml": OmegaConf.to_yaml(cfg),
+        "overrides.yaml": OmegaConf.to_yaml(list(work.overrides)),
+    }
+    try:
+        result = usual(work, lambda claimed: files, quiet=True)
+    except UntrustedError as error:
+        told = re.sub(r"add trust=\[(.*?)\]", r"say --trust \1", str(error))
+        raise UntrustedError(told) from None
+    fresh = load(result.directory)
+    return Reproduction(fresh, compare(run, fresh))
+
+
+def _composed(config: Mapping[str, Any], trust: Sequence[str]) -> DictConfig:
+    """The stored configuration with its schema's types, so that text from the environment fits."""
+    own = {**config, "trust": list(trust), "name": None}
+    tags = config.get("tags")
+    own["tags"] = [*(tag for tag in tags if tag != TAG), TAG] if isinstance(tags, list) else [TAG]
+    try:
+        for group, schemas in OPTIONS.items():
+            if group not in ("data", "layers") and isinstance(own.get(group), Mapping):
+                own[group] = _typed(own[group], schemas.values())
+        base = OmegaConf.structured(Config)
+        # Keys that the user added are part of the configuration as well.
+        OmegaConf.set_struct(base, False)
+        cfg = OmegaConf.merge(base, own)
+    except OmegaConfBaseException as error:
+        raise explain_value(error) from None
+    assert isinstance(cfg, DictConfig)
+    return cfg
+
+
+def _typed(node: Mapping[str, Any], schemas: Any) -> Any:
+    for schema in schemas:
+        if {field.name for field in dataclasses.fields(schema)} == set(node):
+            return OmegaConf.merge(OmegaConf.structured(schema), node)
+    return node
+
+
+def _fresh_directory() -> Path:
+    now = datetime.now().astimezone()
+    return Path("outputs").absolute() / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}"
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"reproduce: {message}; see runner reproduce --help")
+
+
+def _arguments(argv: Sequence[str]) -> Namespace:
+    parser = _Parser(
+        prog="runner reproduce",
+        description="Runs a stored run again from its saved configuration, and checks every bit.",
+    )
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument(
+        "--trust",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a module of yours whose classes the run may use; what the run itself says is ignored",
+    )
+    parser.add_argument("--dir", type=Path, help="where to run it: a new or an empty directory")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args(argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    from runner.app.folders import add_current_folder
+
+    args = _arguments(argv)
+    trust = [module for text in args.trust for module in text.split(",") if module]
+    add_current_folder()
+    directory = args.dir.absolute() if args.dir else None
+    done = reproduce(load(resolve(args.run)), trust=trust, directory=directory)
+    if args.json:
+        print(json.dumps({"directory": str(done.run.path), **_plain(done)}, indent=2, default=str))
+    else:
+        _say(done)
+    return 0 if done.same else 1
+
+
+def _plain(done: Reproduction) -> dict[str, Any]:
+    found = done.comparison
+    return {
+        "run_id": found.a.id,
+        "same": found.same,
+        "sentence": found.sentence,
+        "environment": [change.row() for change in found.environment],
+        "layers": [
+            {"layer": part.a, "same": part.bits, "digests": list(part.digests or ())}
+            for part in found.layers
+        ],
+    }
+
+
+def _say(done: Reproduction) -> None:
+    found = done.comparison
+    print(f"run {found.a.id} again in {done.run.path}")
+    rows = [
+        (part.a, "same" if part.bits else "differ", *(d[:12] for d in part.digests or ("", "")))
+        for part in found.layers
+    ]
+    print("\n" + console.table(("layer", "bits", "stored", "again"), rows))
+    if found.environment:
+        print("\nenvironment, stored -> now")
+        for change in found.environment:
+            print(f"  {change}")
+    elif not done.same:
+        print("\nnothing that is on record of the environment differs")
+    print(f"\n{found.sentence}")
