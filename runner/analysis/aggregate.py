@@ -117,7 +117,7 @@ class Aggregate:
         names = list(dict.fromkeys(cell.statistic for cell in self.cells))
         heads = [self.key, "layer", "runs"]
         for name in names:
-            heads += [name, "±", "95 %"]
+            heads += [f"{name} ±", "95 %"]
         heads += ["theory", "error bar", "bars away"] if self.theory else []
         lines: dict[tuple[str, str], list[str]] = {}
         counts = {show(value): count for value, count in self.runs}
@@ -315,7 +315,8 @@ def _together(expected: Sequence[Any]) -> Theory:
 
 def _texts(summary: Summary) -> list[str]:
     interval = "" if summary.n < 2 else f"{summary.low:.4g} .. {summary.high:.4g}"
-    return [_text(summary.mean), _text(summary.std), interval]
+    spread = "" if summary.n < 2 else f" ± {_text(summary.std)}"
+    return [_text(summary.mean) + spread, interval]
 
 
 def _text(number: float) -> str:

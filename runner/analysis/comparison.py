@@ -16,6 +16,7 @@ from runner.store.read import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+_LABELS = ("name", "tags", "trust")  # say nothing of what was run
 _NAMED = 3  # harmless keys that the sentence lists by name
 
 
@@ -176,7 +177,7 @@ class Comparison:
         count = f"{len(self.layers)} layer{'' if len(self.layers) == 1 else 's'}"
         if not self.bits:
             return f"the runs agree within {self.tolerance} in {count}, though not to the bit"
-        keys = [change.key for change in self.config]
+        keys = [change.key for change in self.config if change.key not in _LABELS]
         though = f", though {len(keys)} keys of the configuration differ" if keys else ""
         if 0 < len(keys) <= _NAMED:
             though = f", though {' and '.join(keys)} differ{'' if len(keys) > 1 else 's'}"

@@ -142,14 +142,13 @@ def _parsed(data: bytes, key: str) -> Composition:
     fields = json.loads(body)
     if not isinstance(fields, dict) or set(fields) != set(Composition.__dataclass_fields__):
         raise ValueError("other fields")
-    composition = Composition(**fields)
-    files = composition.hydra_files
+    config, files = fields["config"], fields["hydra_files"]
     good = (
-        isinstance(composition.config, dict)
+        isinstance(config, dict)
         # What is trusted may import code: that way always leads through Hydra.
-        and composition.config.get("trust") == []
-        and _is_text(composition.overrides)
-        and isinstance(composition.directory, str)
+        and config.get("trust") == []
+        and _is_text(fields["overrides"])
+        and isinstance(fields["directory"], str)
         and isinstance(files, dict)
         and tuple(files) == FILES
         and _is_text(list(files.values()))
@@ -157,7 +156,7 @@ def _parsed(data: bytes, key: str) -> Composition:
     )
     if not good:
         raise ValueError("other types")
-    return composition
+    return Composition(**fields)
 
 
 def _is_text(values: object) -> bool:

@@ -70,7 +70,7 @@ def _facts(argv: Sequence[str]) -> Iterator[Any]:
 
 def _user_folders(argv: Sequence[str]) -> list[str]:
     """The folder of ``-cd``; overrides are the only other words of a run that can be kept."""
-    words, folders = list(argv), []
+    words, folders = list(argv), list[str]()
     while words:
         word = words.pop(0)
         if word in _CONFIG_DIR and words and not folders:

@@ -138,22 +138,18 @@ def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
             key, _, value = override.partition("=")
             if "." not in key and not isinstance(_value(override), (str, list)):
                 return ConfigError(key, value or "''", "needs one of the group's options")
-    if not isinstance(error, _OF_THE_INPUT):
+    if not isinstance(error, (HydraException, OmegaConfBaseException)) and not _raised_below(error):
         raise error
     return UsageError(one_line(text or type(error).__name__))
 
 
-# What composing raises comes from what is composed; anything else is a bug and keeps its trace.
-_OF_THE_INPUT = (
-    HydraException,
-    OmegaConfBaseException,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    OSError,
-    RecursionError,
-)
+def _raised_below(error: BaseException) -> bool:
+    """Whether an exception comes out of composing; from our own code it is a bug of ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return not str(module).startswith("runner.")
 
 
 def _value(override: str) -> Any:

@@ -82,9 +82,11 @@ def run_single(
     )
     HydraConfig.instance().set_config(cfg)
     directory, stamped = _directory(cfg)
+    # Not by iterating, which would look up what is an interpolation in a text.
+    typed: Any = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
     work = Job(
         *plain(_task(cfg)),
-        overrides=tuple(cfg.hydra.overrides.task),
+        overrides=tuple(typed),
         directory=directory,
         stamped=stamped,
     )

@@ -10,7 +10,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from runner import console
 from runner.app import cache
@@ -89,7 +88,7 @@ def _collect_again() -> None:
 def interruptible() -> Iterator[None]:
     """SIGINT and SIGTERM end what runs inside in order; a second one at once."""
 
-    def interrupt(number: int, frame: Any) -> None:
+    def interrupt(number: int, _: object) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
         raise InterruptedRunError(number)

@@ -1,6 +1,7 @@
 """The verbs: what one asks of runs that are stored. None of them loads Hydra.
 
-Each is a module of its own with ``arguments(parser)`` and ``do(args)``, which gives the exit code.
+Each is a module of its own with ``arguments(parser)`` and ``do(args)``, which gives the exit code;
+but ``reproduce``, which composes and runs, is :mod:`runner.app.reproduce`.
 """
 
 from __future__ import annotations

@@ -75,6 +75,16 @@ class Composer:
                 return shape.compose(number, lines)
         return self.compose_by_hydra(number, overrides)
 
+    def check(self, number: int, overrides: Sequence[str]) -> None:
+        """Raises what :meth:`compose` would, without making the job where its shape is known."""
+        if self._is_group is not None:
+            lines = [self._line(text, self._is_group) for text in overrides]
+            known = self._shapes.get((os.getcwd(), *(line.shape for line in lines)))
+            shape = known() if known else None
+            if shape is not None and shape.takes(lines):
+                return
+        self.compose(number, overrides)
+
     def compose_by_hydra(self, number: int, overrides: Sequence[str]) -> JobConfig:
         """The same job without any short cut, to check against (:meth:`JobConfig.same_as`)."""
         return compose_by_hydra(self._loader, self._master, number, overrides)[0]

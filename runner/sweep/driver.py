@@ -295,7 +295,7 @@ def _check_composable(grid: Points, jobs: Sequence[tuple[str, ...]], composer: C
             continue
         seen.update(job)
         try:
-            composer.compose(number, job)
+            composer.check(number, job)
         except RunnerError:
             raise
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from runner.sweep.work import Row, SharedFacts, Work
 
 # What it takes to start the workers; jobs that are done sooner than that don't need them.
 _START_SECONDS = 0.08
+_BATCH_SECONDS = 0.2
+_LARGEST_BATCH = 64
 
 
 def n_workers(n_jobs: object) -> int:
@@ -46,13 +49,15 @@ def do_all(work: Work, numbers: Sequence[int], workers: int) -> Iterator[Row]:
     remaining = len(numbers)
     if workers == 1 or _are_safe(work, numbers):
         begun = time.monotonic()
-        done = 0
-        for number in left:
-            yield from work([number])
-            done, remaining = done + 1, remaining - 1
-            expected = (time.monotonic() - begun) / done * remaining
-            if workers > 1 and expected > _START_SECONDS * workers:
+        batch = 1
+        while remaining:
+            for row in work(list(itertools.islice(left, batch))):
+                remaining -= 1
+                yield row
+            each = (time.monotonic() - begun) / (len(numbers) - remaining)
+            if workers > 1 and each * remaining > _START_SECONDS * workers:
                 break
+            batch = max(1, min(_LARGEST_BATCH, int(_BATCH_SECONDS / each)))
     yield from _in_workers(work, left, min(workers, remaining)) if remaining else ()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
 from omegaconf import DictConfig, OmegaConf, StringNode, ValueNode
+from omegaconf.errors import OmegaConfBaseException
 
 from runner.app.plain import plain
 from runner.sweep.by_hydra import JobConfig
@@ -108,6 +109,14 @@ class Shape:
                 "overrides.yaml": sequence(overrides, ()),
             }
         return JobConfig(number, overrides, config, stored, directory, files, by_hydra=False)
+
+    def takes(self, lines: Sequence[Line]) -> bool:
+        """Whether every value is one that its key takes, and looks nothing up."""
+        try:
+            leaves = [self._leaf(line) for line in lines if line.plain]
+            return not self._lookups and not any(_find_lookups(v, path) for path, v, _ in leaves)
+        except (UnusableError, OmegaConfBaseException):
+            return False
 
     def _leaf(self, line: Line) -> _Leaf:
         """Where a value goes, what OmegaConf makes of it there, and its text."""

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     text = f"{_machine()}\n\n"
     for name in args.names or NAMES:
-        module: Module = import_module(f"tests.benchmarks.{name}")  # type: ignore[assignment]
+        module: Module = import_module(f"tests.benchmarks.{name}")
         with (
             tempfile.TemporaryDirectory() as folder,
             module.benchmark(Path(folder), quick=args.quick) as benchmark,

@@ -1,0 +1,541 @@
+"""Two runs beside each other: where they part, by how much, and why."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import runner
+from runner.analysis.differences import Tolerance, measure
+from runner.analysis.representations import similarity
+from runner.errors import ConfigError, DamagedError, NotFoundError
+from runner.store import layout
+from runner.store.claim import claim
+from runner.store.commit import commit
+from runner.store.pairs import Piece
+from runner.store.write import RunWriter
+
+if TYPE_CHECKING:
+    from conftest import Program
+
+ROOT = Path(__file__).resolve().parent.parent
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+FLIP = """
+import numpy as np
+
+class Flip:
+    rowwise = False
+
+    def __init__(self, n_inputs, n_neurons, bit=0):
+        self.bit = bit
+
+    def forward(self, inputs):
+        self.output = np.array(inputs, dtype=np.float32)
+        if self.bit:
+            self.output[17:18, 1].view(np.int32)[:] ^= 1 << self.bit
+"""
+
+
+def store(
+    directory: Path,
+    layers: Arrays,
+    *,
+    inputs: np.ndarray[Any, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    kept: int | None = None,
+    codec: str = "none",
+    status: str = layout.FINISHED,
+) -> Path:
+    """A run of these outputs, through the writer that every run goes through."""
+    writer = RunWriter(claim(directory, stamped=False), f"{abs(hash(directory.name)):016x}"[:16])
+    rows = []
+    if layers:
+        n_samples = len(next(iter(layers.values())))
+        given = np.ones((n_samples, 2), "f4") if inputs is None else inputs
+        writer.inputs(given, np.arange(len(given)) % 3)
+    for position, (name, outputs) in enumerate(layers.items()):
+        digest = layout.OutputsDigest(outputs.dtype, (len(outputs), outputs.shape[1]))
+        digest.update(outputs)
+        row: dict[str, Any] = dict.fromkeys((column for column, _ in layout.LAYER_COLUMNS), 0)
+        row |= {"position": position, "name": name, "kind": "Dense", "path": None}
+        row |= {"n_inputs": 2, "n_samples": len(outputs), "n_neurons": outputs.shape[1]}
+        row |= {"dtype": outputs.dtype.name, "digest": digest.hexdigest()}
+        finite = outputs[np.isfinite(outputs)]
+        row |= {"mean": float(finite.mean()), "std": float(finite.std())}
+        rest = outputs[:kept]
+        if len(rest):
+            file = writer.layer(
+                position, name, "Dense", 2, *rest.shape[::-1], rest.dtype, len(layers), codec
+            )
+            file.write(rest)
+            stored = file.close()
+            row |= {"path": stored.path, "bytes": stored.bytes}
+        rows.append(row)
+    if layers:
+        writer.layers(rows)
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    whole = {"data": {"samples": 3}, "layers": {name: {"a": 1} for name in layers}}
+    record = {
+        **dict.fromkeys(name for name, _ in layout.RUN_COLUMNS),
+        "run_id": writer.run_id,
+        "status": status,
+        "tags": [],
+        "overrides": [],
+        "start_time": moment,
+        "end_time": moment,
+        "config": json.dumps(whole if config is None else config),
+        "params": {},
+        "metrics": {},
+        "facts": {"env.numpy": "2.4.6", **(facts or {})},
+    }
+    commit(writer, record)
+    return directory
+
+
+def noise(rows: int, width: int, dtype: str = "f4", seed: int = 0) -> np.ndarray[Any, Any]:
+    made: np.ndarray[Any, Any] = np.random.RandomState(seed).randn(rows, width).astype(dtype)
+    return made
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+@pytest.mark.parametrize(
+    ("rows", "width", "dtype", "sample", "neuron"),
+    [
+        (3, 1, "f4", 0, 0),
+        (140_000, 5, "f4", 131_072, 4),
+        (140_000, 5, "f8", 65_535, 0),
+        (5_000, 1_100, "f4", 4_999, 1_099),
+    ],
+)
+def test_one_bit_is_found(
+    tmp_path: Path, rows: int, width: int, dtype: str, sample: int, neuron: int, codec: str
+) -> None:
+    outputs = noise(rows, width, dtype)
+    other = outputs.copy()
+    other[sample : sample + 1, neuron].view(f"i{other.itemsize}")[:] ^= 1
+    a = store(tmp_path / "a", {"dense1": outputs, "dense2": outputs}, codec=codec)
+    b = store(tmp_path / "b", {"dense1": outputs, "dense2": other}, codec=codec)
+    found = runner.compare(a, b)
+    assert not found.same
+    assert [part.bits for part in found.parts] == [True, True, True, False]
+    place = found.layers[1].differences
+    assert place is not None
+    assert place.first == (sample, neuron, outputs[sample, neuron], other[sample, neuron])
+    assert (place.differing, place.compared, place.max_ulp) == (1, rows * width, 1)
+    apart = abs(float(outputs[sample, neuron]) - float(other[sample, neuron]))
+    assert place.max_abs == apart > 0
+    assert place.mean_abs == pytest.approx(apart / (rows * width), rel=1e-12)
+    assert found.sentence == (f"the runs part at layer dense2, sample {sample}, neuron {neuron}")
+
+
+def test_one_bit_goes_through_every_layer_after_it(
+    program: Program, write: Callable[[str, str], Path]
+) -> None:
+    write("flip.py", FLIP)
+    stack = (
+        "+layers={dense1: {_target_: runner.layers.Dense, n_neurons: 3}, "
+        "flip: {_target_: flip.Flip, n_neurons: 3, bit: %d}, "
+        "act: {_target_: runner.layers.Linear}, "
+        "dense2: {_target_: runner.layers.Dense, n_neurons: 4}}"
+    )
+    write("conf/layers/flip.yaml", "# @package _global_\n" + _yaml(stack))
+    common = ("-cd", "conf", "layers=flip", "trust=[flip]", "data.samples=20")
+    a = program.run(*common, "layers.flip.bit=0")
+    b = program.run(*common, "layers.flip.bit=12")
+    done = program.start("compare", str(a), str(b), "--json")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["sentence"] == (
+        "the runs part at layer flip, sample 17, neuron 1, because layers.flip.bit differs"
+    )
+    by_layer = {row["layer"]: row for row in found["parts"] if row["part"] == "layer"}
+    assert by_layer["dense1"]["bits"]
+    for name in ("flip", "act"):
+        row = by_layer[name]
+        assert (row["differing"], row["max_ulp"], row["sample"], row["neuron"]) == (1, 4096, 17, 1)
+    assert (by_layer["dense2"]["sample"], by_layer["dense2"]["differing"] <= 4) == (17, True)
+    x = runner.load(a).layers["act"].outputs
+    assert found["parts"][3]["value_a"] == float(x[17, 1])
+
+
+def _yaml(stack: str) -> str:
+    """Four layers as a file of the reader's own ``conf``; ``%d`` is 0."""
+    text = stack.removeprefix("+layers=") % 0
+    return f"layers: {text}\n"
+
+
+def test_same_run_on_another_batch_size_thread_count_and_directory(program: Program) -> None:
+    layers = ("layers=book_chapter_4", "data.samples=4000")
+    a = program.run(*layers)
+    one_core = f"import os, sys; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})"
+    code = f"{one_core}; from runner.__main__ import main; sys.exit(main())"
+    arguments = [*layers, "batch_size=4096", "hydra.run.dir=some/where"]
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        cwd=program.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+    )
+    done = program.start("compare", str(a), "some/where")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == (
+        "the runs are the same to the bit in 4 layers, though batch_size differs"
+    )
+
+
+def test_equal_digests_are_known_without_outputs(tmp_path: Path) -> None:
+    a, b = (store(tmp_path / name, {"dense1": noise(9, 3)}) for name in "ab")
+    (a / "layers" / "00-dense1.parquet").unlink()
+    (b / "layers" / "00-dense1.parquet").write_bytes(b"gone")
+    assert runner.compare(a, b).same
+
+
+def test_damage_is_not_taken_for_a_difference(tmp_path: Path, program: Program) -> None:
+    a = store(tmp_path / "a", {"dense1": noise(9000, 3)})
+    b = store(tmp_path / "b", {"dense1": noise(9000, 3, seed=1)})
+    file = b / "layers" / "00-dense1.parquet"
+    data = bytearray(file.read_bytes())
+    data[5000] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(DamagedError, match=r"00-dense1\.parquet: is not what was written"):
+        runner.compare(a, b)
+    done = program.start("compare", "a", "b")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "00-dense1.parquet" in done.stderr
+
+
+def test_amounts_are_those_of_numpy(tmp_path: Path) -> None:
+    x, y = noise(70_000, 3), noise(70_000, 3, seed=1)
+    x[5] = [math.nan, math.inf, 1]
+    y[5] = [1, 1, math.inf]
+    x[6], y[6] = math.nan, math.nan
+    x[7], y[7] = 0.0, -0.0
+    a, b = store(tmp_path / "a", {"l": x}), store(tmp_path / "b", {"l": y})
+    found = runner.compare(a, b).layers[0].differences
+    assert found is not None
+    usual = np.isfinite(x) & np.isfinite(y)
+    p, q = x[usual].astype("f8"), y[usual].astype("f8")
+    apart = np.abs(p - q)
+    scale = np.maximum(np.abs(p), np.abs(q))
+    relative = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0)
+    assert (found.nan, found.inf) == (1, 2)
+    assert found.differing == 70_000 * 3 - 3  # NaN of the same bits are the same; -0 is not 0
+    assert found.max_abs == apart.max()
+    assert found.mean_abs == pytest.approx(apart.sum() / (70_000 * 3 - 3), rel=1e-12)
+    assert found.max_rel == pytest.approx(relative.max(), rel=1e-6)
+    assert found.mean_rel == pytest.approx(relative.sum() / (70_000 * 3 - 3), rel=1e-6)
+
+
+@given(
+    arrays("f4", 6, elements=st.floats(width=32)),
+    arrays("f4", 6, elements=st.floats(width=32)),
+)
+def test_ulps_are_the_floats_in_between(x: Any, y: Any) -> None:
+    def rank(value: Any) -> int:
+        """Where a float stands in the row of all floats, zero in the middle."""
+        size = int(abs(value).view("u4"))
+        return -size if value < 0 else size
+
+    piece = Piece(0, 0, x[:, None], y[:, None])
+    found = measure(piece, Tolerance())
+    pairs = [(p, q) for p, q in zip(x, y, strict=True) if math.isfinite(p) and math.isfinite(q)]
+    assert found.max_ulp == max((abs(rank(p) - rank(q)) for p, q in pairs), default=0)
+    assert found.differing == sum(p.tobytes() != q.tobytes() for p, q in zip(x, y, strict=True))
+
+
+@given(arrays("f8", (4, 3), elements=st.floats(-10, 10)), st.floats(0, 2), st.floats(0, 2))
+def test_tolerance_is_numpys(x: Any, atol: float, rtol: float) -> None:
+    y = x[::-1].copy()
+    found = measure(Piece(0, 0, x, y), Tolerance(atol, rtol))
+    beyond = ~np.isclose(x, y, atol=atol, rtol=rtol)
+    if not (atol or rtol):
+        beyond = x.view("i8") != y.view("i8")
+    assert found.beyond == np.count_nonzero(beyond)
+    if found.beyond:
+        assert found.first is not None
+        assert found.first[:2] == tuple(np.argwhere(beyond)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 1),
+        (["--ulp", "1"], 1),
+        (["--ulp", "2"], 0),
+        (["--atol", "1e-6"], 0),
+        (["--atol", "1e-9"], 1),
+        (["--rtol", "1e-6"], 0),
+        (["--rtol", "-1"], 2),
+        (["--rtol", "nan"], 2),
+        (["--json", "--markdown"], 2),
+    ],
+)
+def test_tolerance_sets_the_exit_code(program: Program, options: list[str], code: int) -> None:
+    x = np.ones((100, 2), "f4")
+    y = x.copy()
+    y[40, 1] = np.nextafter(np.nextafter(y[40, 1], np.float32(2)), np.float32(2))
+    store(program.folder / "a", {"l": x})
+    store(program.folder / "b", {"l": y})
+    done = program.start("compare", "a", "b", *options)
+    assert done.returncode == code, done.stderr
+    if code == 0:
+        assert done.stdout.splitlines()[-1].startswith("the runs agree within ")
+        assert done.stdout.splitlines()[-1].endswith("in 1 layer, though not to the bit")
+    if code == 2:
+        assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+
+
+def test_shapes_that_differ_are_said_plainly(tmp_path: Path) -> None:
+    a = store(tmp_path / "a", {"l": noise(9, 3)})
+    b = store(tmp_path / "b", {"l": noise(9, 4)})
+    assert runner.compare(a, b).sentence == (
+        "the runs part at layer l, which is 9 x 3 in A and 9 x 4 in B"
+    )
+
+
+def test_precisions_that_differ(tmp_path: Path) -> None:
+    outputs = noise(9, 3)
+    a = store(tmp_path / "a", {"l": outputs})
+    b = store(tmp_path / "b", {"l": outputs.astype("f8")})
+    found = runner.compare(a, b)
+    assert found.sentence == "the runs part at layer l, which is float32 in A and float64 in B"
+    assert runner.compare(a, b, atol=1e-9).same
+    other = outputs.astype("f8")
+    other[2, 1] += 1e-9
+    c = store(tmp_path / "c", {"l": other})
+    assert runner.compare(a, c).sentence == "the runs part at layer l, sample 2, neuron 1"
+
+
+def test_layers_are_matched_by_name_then_by_position(tmp_path: Path) -> None:
+    one, two, three = (noise(9, 3, seed=seed) for seed in range(3))
+    a = store(tmp_path / "a", {"first": one, "second": two, "third": three})
+    b = store(tmp_path / "b", {"first": one, "hidden": two, "third": three})
+    found = runner.compare(a, b)
+    assert found.same
+    assert [part.name for part in found.layers] == ["first", "second / hidden", "third"]
+    c = store(tmp_path / "c", {"first": one, "second": two})
+    assert runner.compare(a, c).sentence == (
+        "the runs part at layer third (only A has it), because layers.third.a differs"
+    )
+    d = store(tmp_path / "d", {"second": two, "first": one, "third": three})
+    turned = runner.compare(a, d)
+    assert turned.same
+    assert [change.key for change in turned.config] == ["order of layers"]
+
+
+def test_without_outputs_digests_and_statistics_are_compared(program: Program) -> None:
+    a = program.run("save=statistics", "data.samples=9")
+    b = program.run("data.samples=9")
+    c = program.run("save=statistics", "data.samples=9", "layers.dense2.weight_scale=0.2")
+    assert runner.compare(a, b).same
+    found = runner.compare(b, c)
+    assert found.sentence == (
+        "the runs part at layer dense2 (outputs not kept in B: by digest and statistics), "
+        "because layers.dense2.weight_scale differs"
+    )
+    x, y = (runner.load(run).layers["dense2"].statistics["std"] for run in (b, c))
+    assert found.layers[1].statistics["std"] == (x, y)
+    done = program.start("compare", str(b), str(c))
+    assert f"dense2: std {x:.9g} in A, {y:.9g} in B" in done.stdout
+
+
+def test_rows_that_were_not_kept_are_not_taken_for_equal(tmp_path: Path) -> None:
+    x = noise(70_000, 3)
+    y = x.copy()
+    y[69_000, 1] = 0
+    for kept in (100, 69_500):
+        a = store(tmp_path / f"a{kept}", {"l": x}, kept=kept)
+        b = store(tmp_path / f"b{kept}", {"l": y})
+        found = runner.compare(a, b, atol=1e-12)
+        assert not found.same
+        where = "layer l (the first 100 of 70000 rows are kept, and agree; the digests differ)"
+        if kept > 69_000:
+            where = "layer l, sample 69000, neuron 1"
+        assert found.sentence == f"the runs part at {where}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "key"),
+    [
+        ({"layers": {"l": {"a": 2}, "m": {"a": 1}}}, {}, "layers.l.a"),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "seeds": 1}, {}, "seeds"),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "name": "x", "seeds": 1}, {}, "seeds"),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}}, {"env.simd": "AVX2"}, "env.simd"),
+        # Not alone, not in time, or not what could have done it.
+        ({"layers": {"l": {"a": 2}, "m": {"a": 2}}}, {}, None),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 2}}}, {}, None),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "seeds": 1}, {"env.simd": "AVX2"}, None),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "save": 1}, {}, None),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}}, {"env.threads": 9}, None),
+        ({"layers": {"l": {"a": "${oc.env:A}"}, "m": {"a": 1}}}, {}, None),
+    ],
+)  # fmt: skip
+def test_because_only_where_exactly_one_key_differs(
+    tmp_path: Path, changes: dict[str, Any], facts: dict[str, Any], key: str | None
+) -> None:
+    config = {"layers": {"l": {"a": 1}, "m": {"a": 1}}}
+    x, y = noise(9, 3), noise(9, 3, seed=1)
+    a = store(tmp_path / "a", {"l": x, "m": x}, config=config)
+    b = store(tmp_path / "b", {"l": y, "m": y}, config=changes, facts=facts)
+    because = f", because {key} differs" if key else ""
+    assert runner.compare(a, b).sentence == (
+        f"the runs part at layer l, sample 0, neuron 0{because}"
+    )
+
+
+def test_inputs_come_first(program: Program) -> None:
+    a, b = (program.run("data.samples=9", f"seeds.seed={seed}") for seed in (0, 1))
+    found = runner.compare(a, b)
+    assert found.sentence.endswith(", because seeds.seed differs")
+    assert "at the inputs, sample 1, feature " in found.sentence
+    x, y = (runner.load(run).inputs for run in (a, b))
+    sample, feature = np.argwhere(x != y)[0]
+    first = found.parts[0].differences.first  # type: ignore[union-attr]
+    assert first is not None
+    assert first[:2] == (sample, feature)
+
+
+def test_a_run_that_failed(tmp_path: Path) -> None:
+    a = store(tmp_path / "a", {"l": noise(9, 3)})
+    b, c = (store(tmp_path / name, {}, status=layout.FAILED) for name in "bc")
+    found = runner.compare(a, b)
+    assert (found.same, found.sentence) == (False, "the runs cannot be the same: run B FAILED")
+    with pytest.raises(NotFoundError, match="neither has any"):
+        runner.compare(b, c)
+
+
+def test_memory_stays_at_a_few_batches(tmp_path: Path) -> None:
+    def peak(rows: int) -> int:
+        """KiB, of a fresh process that compares two runs that differ everywhere."""
+        for name, seed in (("a", 0), ("b", 1)):
+            made = np.resize(noise(70_000, 8, seed=seed), (rows, 8))
+            store(tmp_path / f"{name}{rows}", {"l": made}, inputs=made[:, :1])
+        code = (
+            "import resource, runner, sys; assert not runner.compare(*sys.argv[1:]).same; "
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, *(str(tmp_path / f"{name}{rows}") for name in "ab")],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return int(done.stdout)
+
+    # Two files of 64 MB each, of which none is ever in memory.
+    assert peak(2_000_000) - peak(140_000) < 24 * 1024
+
+
+def test_the_object_for_notebooks(tmp_path: Path) -> None:
+    a = store(tmp_path / "a", {"l": noise(9, 3)})
+    b = store(tmp_path / "b", {"l": noise(9, 3, seed=1)}, facts={"env.numpy": "<2>"})
+    found = runner.compare(runner.load(a), b)
+    assert len(repr(found).splitlines()) == 1
+    assert found.sentence in repr(found)
+    frame = found.frame()
+    assert frame["part"].tolist() == ["inputs", "targets", "layer"]
+    assert frame["bits"].tolist() == [True, True, False]
+    assert frame["value_a"].tolist()[2] == float(noise(9, 3)[0, 0])
+    page = found._repr_html_()
+    assert "<table>" in page
+    assert "&lt;2&gt;" in page
+    assert "<2>" not in page
+
+
+def test_markdown_is_a_table(program: Program) -> None:
+    store(program.folder / "a", {"l": noise(9, 3)})
+    store(program.folder / "b", {"l": noise(9, 3, seed=1)})
+    done = program.start("compare", "a", "b", "--markdown")
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    assert len(rows) == 5
+    assert len({row.count("|") for row in rows}) == 1
+
+
+def test_json_of_what_json_has_no_number_for(program: Program) -> None:
+    x, y = noise(9, 3), noise(9, 3)
+    x[0, 0], y[0, 0] = math.nan, math.inf
+    store(program.folder / "a", {"l": x})
+    store(program.folder / "b", {"l": y})
+    done = program.start("compare", "a", "b", "--json")
+    row = json.loads(done.stdout, parse_constant=pytest.fail)["parts"][-1]
+    assert (row["value_a"], row["value_b"], row["nan"], row["inf"]) == ("nan", "inf", 1, 0)
+    assert row["max_abs"] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nowhere", "a"],
+        ["a"],
+        ["a", "a", "--theory"],
+        ["a", "a", "--by", "seeds.seed"],
+        ["a", "--similarity", "nonsense"],
+        ["a", "--by", "a.b", "--similarity"],
+    ],
+)
+def test_bad_calls_are_one_line(program: Program, arguments: list[str]) -> None:
+    store(program.folder / "a", {"l": noise(9, 3)})
+    done = program.start("compare", *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert len(done.stderr) <= 201
+
+
+def test_similarity_between_two_runs(tmp_path: Path) -> None:
+    x = noise(5000, 6).astype("f8")
+    turn, _ = np.linalg.qr(noise(6, 6, "f8", seed=3))
+    a = store(tmp_path / "a", {"l": x, "m": noise(5000, 3, "f8", seed=1)})
+    b = store(tmp_path / "b", {"turned": 3 * x @ turn, "wide": noise(5000, 9, "f8", seed=2)})
+    found = similarity(a, b)
+    assert (found.rows, found.columns) == (("l", "m"), ("turned", "wide"))
+    assert found.values[0, 0] == pytest.approx(1, abs=1e-12)
+    # Of independent data, CKA is about sqrt(p q) / n.
+    assert found.values[0, 1] == pytest.approx(math.sqrt(6 * 9) / 5000, rel=0.5)
+    assert similarity(a, b, measure="debiased").values[0, 1] == pytest.approx(0, abs=1e-3)
+    assert similarity(a, b, measure="procrustes").values[0, 0] == pytest.approx(0, abs=1e-9)
+    within = similarity(a)
+    assert np.array_equal(np.diag(within.values), [1, 1])
+    assert within.frame().loc["l", "m"] == within.values[0, 1]
+
+
+def test_similarity_on_the_command_line(program: Program) -> None:
+    a = program.run("data.samples=30", "layers=book_chapter_4")
+    b = program.run("data.samples=30", "seeds.seed=1", "layers=book_chapter_4")
+    done = program.start("compare", str(a), "--similarity", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["rows"] == found["columns"] == ["dense1", "activation1", "dense2", "activation2"]
+    x, y = (runner.load(a).layers[name].outputs.astype("f8") for name in ("dense1", "dense2"))
+    x, y = x - x.mean(0), y - y.mean(0)
+    cka = np.linalg.norm(x.T @ y) ** 2 / np.linalg.norm(x.T @ x) / np.linalg.norm(y.T @ y)
+    assert found["values"][0][2] == pytest.approx(cka, rel=1e-6)
+    two = program.start("compare", str(a), str(b), "--similarity", "svcca")
+    assert (two.returncode, "the inputs differ" in two.stderr) == (0, True)
+
+
+def test_similarity_needs_outputs(program: Program) -> None:
+    a = program.run("data.samples=30", "save=statistics")
+    with pytest.raises(NotFoundError, match="none were kept"):
+        similarity(a)
+
+
+def test_tolerances_are_numbers_from_0() -> None:
+    for bad in ({"atol": -1.0}, {"rtol": math.inf}, {"ulp": -1}):
+        with pytest.raises(ConfigError):
+            Tolerance(**bad)
