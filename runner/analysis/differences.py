@@ -91,7 +91,7 @@ class Differences:
 
     @property
     def mean_abs(self) -> float:
-        """Of all pairs but those with a NaN or an infinity; those that are equal count as 0."""
+        """Of all pairs; those of equal bits count as 0, those in ``nan`` and ``inf`` not at all."""
         return self._mean(self.sum_abs)
 
     @property

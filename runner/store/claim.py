@@ -25,6 +25,7 @@ SWEEP = "sweep"
 
 _YOUNG = 10.0  # seconds: a claim that can't be read yet may be in the middle of being written
 _ATTEMPTS = 100  # at making a directory whose parents others are taking away
+_DOOMED = ".deleted"
 _NO_FILES: Mapping[str, str] = {}
 _BAD_NAMES = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
@@ -169,6 +170,24 @@ def release_sweep(directory: Path) -> None:
     """The sweep is over, or left to be taken up again."""
     with contextlib.suppress(OSError):
         os.unlink(directory / CLAIM_FILE)
+
+
+def remove(directory: Path) -> None:
+    """Deletes a directory; under a hidden name first, so that no half of it is ever seen.
+
+    Raises:
+        WriteError: it can't be.
+    """
+    with writing(directory):
+        doomed = directory.with_name(f".{directory.name}{_DOOMED}-{secrets.token_hex(8)}")
+        os.rename(directory, doomed)
+        shutil.rmtree(doomed)
+
+
+def remove_remains(folder: Path) -> None:
+    """Deletes what :func:`remove` left behind in ``folder`` when it was killed."""
+    for remains in folder.glob(f".*{_DOOMED}-*"):
+        shutil.rmtree(remains, ignore_errors=True)
 
 
 def adopt(directory: Path) -> Claim:

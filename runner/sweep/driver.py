@@ -20,7 +20,7 @@ from runner.app.compose import compose, hydra_session
 from runner.app.hints import translate
 from runner.errors import ConfigError, RunnerError, UsageError, clip
 from runner.store import layout, resolve
-from runner.store.claim import claim_sweep, release_sweep, retake_sweep
+from runner.store.claim import claim_sweep, release_sweep, remove_remains, retake_sweep
 from runner.store.query import matching
 from runner.store.sweeps import (
     SPEC_FILE,
@@ -109,6 +109,7 @@ class Driver:
                 composer = Composer(loader, master)
             else:
                 retake_sweep(directory)
+                remove_remains(directory)
             stack.callback(release_sweep, directory)
             return self._do(directory, composer, jobs, workers)
 

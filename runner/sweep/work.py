@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from runner.job import Job
 from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
-from runner.store.claim import Claim, claim, is_alive
+from runner.store.claim import Claim, claim, is_alive, remove
 from runner.store.commit import Sealed, commit_all
 from runner.store.sweeps import job_row, row_of_run
 from runner.sweep.by_hydra import JobConfig
@@ -166,9 +165,9 @@ class Work:
         if inside and directory.is_dir() and (directory / layout.CLAIM_FILE).exists():
             if not dead and is_alive(directory):
                 raise UsageError(f"job {directory.name} is being done by another process")
-            shutil.rmtree(directory, ignore_errors=True)
+            remove(directory)
         elif inside and (directory / layout.RUN_FILE).exists():
-            shutil.rmtree(directory)  # FAILED or INTERRUPTED, and taken up again
+            remove(directory)  # FAILED or INTERRUPTED, and taken up again
         return claim(directory, stamped=False)
 
     def _unrecorded(self, number: int, directory: str, reason: str) -> Row:

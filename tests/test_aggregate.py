@@ -1,0 +1,235 @@
+"""A sweep by one of its keys: mean, spread, confidence interval, and theory beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runner
+from runner.analysis.aggregate import FROM_INDEX, STATISTICS, Aggregate, aggregate
+from runner.analysis.student import quantile, summarise
+from runner.errors import NotFoundError, UnknownKeyError
+from runner.store.read import Run
+
+SWEEP = (
+    "-m data=normal data.features=16 data.samples=50 layers=mlp layers.mlp.depth=2 "
+    "layers.mlp.width=12 layers.mlp.weight_scale=0.5,0.25 seeds.seed=3,1,2"
+).split()
+KEY = "layers.mlp.weight_scale"
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six runs: two scales, three seeds."""
+    from conftest import Program
+
+    return Program(tmp_path_factory.mktemp("sweep")).run(*SWEEP)
+
+
+def runs_with(sweep: Path, scale: float) -> list[Run]:
+    runs = [runner.load(sweep / str(number)) for number in range(6)]
+    return [run for run in runs if run.metadata[f"params.{KEY}"] == scale]
+
+
+def cell(found: Aggregate, value: float, layer: str, statistic: str) -> tuple[float, ...]:
+    [one] = [
+        cell.summary
+        for cell in found.cells
+        if (cell.value, cell.layer, cell.statistic) == (value, layer, statistic)
+    ]
+    return one
+
+
+@pytest.mark.parametrize(
+    ("degrees", "table"),
+    [
+        (1, 12.7062),
+        (2, 4.3027),
+        (3, 3.1824),
+        (4, 2.7764),
+        (9, 2.2622),
+        (30, 2.0423),
+        (1000, 1.9623),
+    ],
+)
+def test_quantiles_are_those_of_the_printed_tables(degrees: int, table: float) -> None:
+    assert quantile(degrees) == pytest.approx(table, abs=5e-5)
+
+
+def test_summary_of_few() -> None:
+    assert summarise([]).n == 0
+    assert summarise([math.nan, 2.0])[:2] == (1, 2.0)
+    assert math.isnan(summarise([2.0]).std)
+    n, mean, std, low, high = summarise([1.0, 2.0, 4.0])
+    assert (n, mean, std) == (3, 7 / 3, pytest.approx(math.sqrt(7 / 3)))
+    assert (high - low) / 2 == pytest.approx(4.30265 * std / math.sqrt(3), rel=1e-5)
+    assert low + high == pytest.approx(2 * mean)
+
+
+def test_interval_covers_as_often_as_it_says() -> None:
+    random = np.random.RandomState(0)
+    covered = sum(
+        one.low <= 1 <= one.high
+        for one in (summarise(random.normal(1, 3, 4).tolist()) for _ in range(4000))
+    )
+    assert covered / 4000 == pytest.approx(0.95, abs=0.012)
+
+
+def test_mean_and_spread_over_the_seeds(sweep: Path) -> None:
+    found = aggregate(sweep, KEY, statistics=FROM_INDEX)
+    assert found.runs == [(0.25, 3), (0.5, 3)]
+    assert found.notes == []
+    for value in (0.25, 0.5):
+        for layer in ("mlp_dense1", "mlp_tanh1", "mlp_dense2", "mlp_tanh2"):
+            all_of_them = [
+                run.layers[layer].outputs.astype("f8") for run in runs_with(sweep, value)
+            ]
+            expected = {
+                "mean": [x.mean() for x in all_of_them],
+                "std": [x.std() for x in all_of_them],
+                "max": [x.max() for x in all_of_them],
+                "zero_fraction": [np.mean(x == 0) for x in all_of_them],
+                "second_moment": [np.mean(x * x) for x in all_of_them],
+                "rms": [math.sqrt(np.mean(x * x)) for x in all_of_them],
+            }
+            for name, values in expected.items():
+                n, mean, std, low, high = cell(found, value, layer, name)
+                assert n == 3
+                assert mean == pytest.approx(np.mean(values), rel=1e-9, abs=1e-15)
+                assert std == pytest.approx(np.std(values, ddof=1), rel=1e-6, abs=1e-15)
+                assert (high - low) / 2 == pytest.approx(4.30265 * std / math.sqrt(3), rel=1e-5)
+
+
+def test_index_is_enough(sweep: Path, tmp_path: Path) -> None:
+    """Neither outputs nor layers.parquet are opened where the index has the statistics."""
+    shutil.copytree(sweep, tmp_path / "bare")
+    for file in (tmp_path / "bare").glob("*/*.parquet"):
+        if file.name != "run.parquet":
+            file.unlink()
+    bare = aggregate(tmp_path / "bare", KEY, statistics=FROM_INDEX)
+    assert bare.cells == aggregate(sweep, KEY, statistics=FROM_INDEX).cells
+
+
+def test_runs_without_an_index(sweep: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        shutil.copytree(sweep / str(number), tmp_path / "loose" / str(number))
+    loose = aggregate(tmp_path / "loose", KEY, statistics=FROM_INDEX)
+    for mine, theirs in zip(
+        loose.cells, aggregate(sweep, KEY, statistics=FROM_INDEX).cells, strict=True
+    ):
+        assert (
+            mine[:3]
+            if isinstance(mine, tuple)
+            else (mine.layer, mine.statistic)
+            == (
+                theirs.layer,
+                theirs.statistic,
+            )
+        )
+        assert mine.summary.mean == pytest.approx(theirs.summary.mean, rel=1e-12, abs=1e-18)
+
+
+def test_what_takes_the_outputs(sweep: Path) -> None:
+    found = aggregate(sweep, KEY, statistics=STATISTICS, pair=(3, 7))
+    for layer in ("mlp_dense2", "mlp_tanh2"):
+        outputs = [run.layers[layer].outputs.astype("f8") for run in runs_with(sweep, 0.5)]
+        ranks, cosines = [], []
+        for x in outputs:
+            values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
+            shares = values / values.sum()
+            ranks.append(math.exp(-(shares * np.log(shares)).sum()))
+            cosines.append(x[3] @ x[7] / np.linalg.norm(x[3]) / np.linalg.norm(x[7]))
+        assert cell(found, 0.5, layer, "effective_rank")[1] == pytest.approx(
+            np.mean(ranks), rel=1e-9
+        )
+        assert cell(found, 0.5, layer, "correlation")[1] == pytest.approx(np.mean(cosines))
+        assert cell(found, 0.5, layer, "dead")[1] == 0
+    saturated = [np.mean(np.abs(x) >= 0.98) for x in outputs]
+    assert np.mean(saturated) > 0.2
+    assert cell(found, 0.5, "mlp_tanh2", "saturated")[1] == pytest.approx(np.mean(saturated))
+    assert cell(found, 0.5, "mlp_dense2", "saturated")[0] == 0  # no such thing
+
+
+def test_dead_neurons(tmp_path: Path) -> None:
+    from conftest import Program
+
+    weights = "[[1.0,0],[-1.0,0],[0,1.0]]"
+    Program(tmp_path).write = None  # type: ignore[attr-defined]
+    (tmp_path / "x.csv").write_text("a,b\n1,-1\n2,1\n3,0\n")
+    run = Program(tmp_path).run(
+        *("data=table", "data.path=x.csv", "layers=one_dense", "layers.dense1.n_neurons=null"),
+        f"layers.dense1.weights={weights}",
+        "+layers.act={_target_: runner.layers.ReLU}",
+    )
+    found = aggregate(run, "seeds.seed", statistics=["dead", "zero_fraction", "effective_rank"])
+    assert cell(found, 0, "act", "dead")[1] == pytest.approx(1 / 3)
+    assert cell(found, 0, "act", "zero_fraction")[1] == pytest.approx(5 / 9)
+
+
+def test_theory_beside_the_measurement(tmp_path: Path) -> None:
+    from conftest import Program
+
+    sweep = Program(tmp_path).run(
+        *("-m", "data=normal", "data.features=100", "data.samples=40", "layers=mlp"),
+        *("layers.mlp.width=200", "layers.mlp.depth=5", "layers.mlp.activation=relu"),
+        *("layers.mlp.weight_init=he", "layers.mlp.gain=1,1.1", "seeds.seed=0,1,2,3,4,5"),
+        "save=statistics",
+    )
+    found = aggregate(sweep, "layers.mlp.gain", theory=True)
+    assert len(found.theory) == 20
+    for (_, layer), theory in found.theory.items():
+        assert theory.reason is None, layer
+        assert abs(theory.distance) < 4
+        assert 0 < theory.error_bar < 0.2 * theory.predicted
+    gains = {gain: found.theory[gain, "mlp_dense5"].predicted for gain in ("1.0", "1.1")}
+    assert gains["1.1"] / gains["1.0"] == pytest.approx(1.1**10, rel=1e-6)
+    rows = [row for row in found.rows() if "distance" in row]
+    assert len(rows) == 20
+
+
+def test_frame_and_repr(sweep: Path) -> None:
+    found = aggregate(sweep, KEY)
+    frame = found.frame()
+    assert list(frame.columns[:3]) == [KEY, "layer", "statistic"]
+    assert len(frame) == 2 * 4 * 4
+    assert repr(found) == f"<Aggregate by {KEY}: 6 runs, 2 values>"
+    assert "<table" in found._repr_html_()
+
+
+def test_spread_that_is_not_over_the_seeds_is_said(sweep: Path) -> None:
+    [note] = aggregate(sweep, "seeds.seed").notes
+    assert KEY in note
+    assert aggregate(sweep, "seeds.seed", where=f"{KEY} > 0.3").notes == []
+
+
+def test_what_there_is_not(sweep: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownKeyError, match="did you mean layers.mlp.weight_scale"):
+        aggregate(sweep, "layers.mlp.weigth_scale")
+    with pytest.raises(UnknownKeyError, match="did you mean rms"):
+        aggregate(sweep, KEY, statistics=["rmss"])
+    with pytest.raises(NotFoundError):
+        aggregate(tmp_path, KEY)
+    with pytest.raises(NotFoundError):
+        aggregate(sweep, KEY, where="seeds.seed > 99")
+
+
+def test_on_the_command_line(sweep: Path) -> None:
+    from conftest import Program
+
+    program = Program(sweep.parents[4])
+    done = program.start("compare", str(sweep), "--by", KEY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1 + 2 * 4
+    asked = program.start("compare", "latest", "--by", KEY, "--json", "--statistics", "rms,dead")
+    rows = json.loads(asked.stdout)["rows"]
+    assert [row["statistic"] for row in rows[:2]] == ["rms", "dead"]
+    assert rows[0][KEY] == 0.25
+    table = program.start("compare", str(sweep), "--by", KEY, "--markdown", "--theory").stdout
+    assert len({line.count("|") for line in table.splitlines()}) == 1
+    wrong = program.start("compare", str(sweep), "--by", KEY, "--pair", "1")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

@@ -1,0 +1,104 @@
+"""Sweeps killed at random moments and taken up again.
+
+``RUNNER_KILLS=100 pytest tests/test_sweep_kills.py`` for the long form; a few kills otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from runner.store.layout import FINISHED
+from runner.store.sweeps import sweep_rows
+from runner.store.verify import verify
+from tests.conftest import ROOT, Program
+
+KILLS = int(os.environ.get("RUNNER_KILLS", "4"))
+JOBS = 60
+
+
+def _start(program: Program, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "runner", "-m", *arguments],
+        cwd=program.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _stamps(sweep: Path) -> dict[str, int]:
+    """Job -> when its run was put in place, of those that exist."""
+    return {p.parent.name: p.stat().st_mtime_ns for p in sweep.glob("*/run.parquet")}
+
+
+def _alive_in(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_nothing_is_lost_or_done_twice(program: Program) -> None:
+    chance = random.Random(0)
+    whole = _start(program, f"seeds.seed=range({JOBS})", "hydra.sweep.dir=whole")
+    told = whole.communicate()[1]
+    assert whole.returncode == 0, told
+    expected = [row["digest"] for row in sweep_rows(program.folder / "whole")]
+    kills, sweeps = 0, 0
+    while kills < KILLS:
+        sweeps += 1
+        sweep = program.folder / f"sweep{sweeps}"
+        arguments = [f"seeds.seed=range({JOBS})", f"hydra.sweep.dir={sweep}"]
+        while True:
+            process = _start(program, *arguments)
+            # From the start to a little after the end, most of them while jobs are done.
+            time.sleep(
+                chance.uniform(0.5, 2.0) if chance.random() < 0.8 else chance.uniform(0, 2.5)
+            )
+            ended = process.poll() is not None
+            if not ended:
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
+            _, told = process.communicate()
+            deadline = time.monotonic() + 2
+            while _alive_in(process.pid) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert not _alive_in(process.pid), "a worker outlived the sweep"
+            if not sweep.exists():
+                continue
+            stamps = _stamps(sweep)
+            if stamps:
+                assert verify(sweep) == []
+            rows = {str(row["number"]): row for row in sweep_rows(sweep)}
+            for number, row in rows.items():
+                assert row["status"] == FINISHED
+                assert number in stamps, "a job that was told of is not there"
+            assert set(stamps) <= set(rows), "a finished job is missing from the rows"
+            if sweep_is_over := ended and process.returncode == 0:
+                break
+            assert not ended, told
+            before = stamps
+            arguments = [f"hydra.sweeper.resume={sweep}"]
+            process = _start(program, *arguments)
+            if chance.random() < 0.5:
+                told = process.communicate()[1]
+                assert process.returncode == 0, told
+                after = _stamps(sweep)
+                assert {n: after[n] for n in before} == before, "a finished job was done again"
+                sweep_is_over = True
+                break
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            kills += 1
+        assert sweep_is_over
+        assert [row["digest"] for row in sweep_rows(sweep)] == expected
+        assert not list(sweep.glob(".*-*")), "something was left behind"
