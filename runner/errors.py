@@ -143,9 +143,11 @@ class InterruptedRunError(BaseException):
 def interruption(error: BaseException) -> BaseException | None:
     """The signal behind an error: what was being tidied up when it came may fail in its own way."""
     behind: BaseException | None = error
-    while behind is not None:
+    seen: set[int] = set()  # the chain may lead back to itself
+    while behind is not None and id(behind) not in seen:
         if isinstance(behind, (InterruptedRunError, KeyboardInterrupt)):
             return behind
+        seen.add(id(behind))
         behind = behind.__cause__ or behind.__context__
     return None
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 _CGROUP_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -19,6 +27,12 @@ _OWN_FILES = 128
 
 def available_memory() -> int | None:
     """Bytes that a new allocation may count on, the container's limit included; None: unknown."""
+    return _available_memory(int(time.monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _available_memory(_second: int) -> int | None:
+    """Asked once a second: the jobs of a sweep come a thousand times as often."""
     found = [value for value in (_system_memory(), _container_memory()) if value is not None]
     return min(found) if found else None
 
@@ -31,6 +45,22 @@ def free_disk(path: Path) -> int | None:
         except OSError:
             continue
     return None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS computes every product on one thread while the block runs."""
+    with _blas_controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _blas_controller() -> ThreadpoolController:
+    # Looking for the libraries takes a millisecond, as long as a small run.
+    import numpy as np  # noqa: F401 - it brings the library that is looked for
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def cores() -> int:
@@ -52,7 +82,7 @@ def allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
-def size(count: int | float) -> str:
+def size(count: float) -> str:
     """Bytes as a person writes them: ``1.5 GB``."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 1000:

@@ -14,8 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {"nnfs", "numpy", "pyarrow", "runner", "threadpoolctl"}
 """All that a run is made of."""
 
-# Who runs the tests may have these loaded into every Python.
-_OF_THE_MACHINE = ("_cython", "cython_runtime", "_distutils_hack", "coverage", "sitecustomize")
+# Loaded where they happen to be installed: by Python itself, and by pyarrow (cloudpickle).
+_OF_THE_MACHINE = (
+    *("_cython", "cython_runtime", "_distutils_hack", "cloudpickle", "coverage"),
+    *("sitecustomize", "usercustomize"),
+)
 
 NOT_USED = {
     *("argparse", "asyncio", "cProfile", "concurrent.futures", "difflib", "email", "html", "http"),

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +27,7 @@ from runner.store.claim import claim
 from runner.store.commit import commit
 from runner.store.pairs import Piece
 from runner.store.write import RunWriter
-
-if TYPE_CHECKING:
-    from conftest import Program
+from tests.conftest import Program
 
 ROOT = Path(__file__).resolve().parent.parent
 Arrays = dict[str, np.ndarray[Any, Any]]

@@ -80,10 +80,12 @@ def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerErro
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The exception and what it was raised from, outermost first."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    behind: BaseException | None = error
+    seen: set[int] = set()  # it may lead back to itself
+    while behind is not None and id(behind) not in seen:
+        yield behind
+        seen.add(id(behind))
+        behind = behind.__cause__ or behind.__context__
 
 
 def _missing(error: MissingConfigException) -> RunnerError:

@@ -43,8 +43,10 @@ class HydraInstantiate:
         try:
             return instantiate(config)
         except InstantiationException as error:
-            if error.__cause__ is not None:
-                raise error.__cause__ from None
-            raise UntrustedError(
-                f"_target_={clip(target, 60)}: {one_line(str(error), 100)}"
-            ) from None
+            theirs = error.__cause__
+            if theirs is None:
+                raise UntrustedError(
+                    f"_target_={clip(target, 60)}: {one_line(str(error), 100)}"
+                ) from None
+        # Outside of the block, or their exception would have Hydra's behind it, and that theirs.
+        raise theirs

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from runner import limits
 from runner.data import Dataset
 from runner.errors import (
@@ -127,7 +125,7 @@ def execute(
             plan = plan or prepare(job, instantiate)
             dataset = plan.make_data()
             end.origin.update(origin_of(dataset, job.config, instantiate))
-            with threadpool_limits(limits=1, user_api="blas"):
+            with limits.one_blas_thread():
                 layers, metrics, notes = _pass(
                     plan, dataset, instantiate, writer, threads or limits.cores(), advance
                 )

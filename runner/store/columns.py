@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import pyarrow as pa
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _PAIR, _DOUBLE, _LONG = struct.Struct("=ii"), struct.Struct("=d"), struct.Struct("=q")
+_FORMATS = {"int64": "q", "double": "d"}
+_FEW = 256  # values, up to which packing them one by one is quicker than asking numpy
 _INT64 = range(-(2**63), 2**63)
 
 TYPES = {
@@ -35,8 +38,11 @@ def column(values: Sequence[Any], type_name: str) -> pa.Array:
         type_name: one of :data:`TYPES`.
     """
     kind, count = TYPES[type_name], len(values)
-    if count == 1 and (one := _single(values[0], type_name)) is not None:
-        return pa.Array.from_buffers(kind, 1, one)
+    if count == 1:
+        return _of_one(values[0], type_name)
+    if count <= _FEW and type_name in _FORMATS and None not in values:
+        data = pa.py_buffer(struct.pack(f"={count}{_FORMATS[type_name]}", *values))
+        return pa.Array.from_buffers(kind, count, [None, data])
     there = np.fromiter((value is not None for value in values), dtype=bool, count=count)
     validity = None if there.all() else _bits(there)
     if type_name == "strings":
@@ -51,7 +57,7 @@ def column(values: Sequence[Any], type_name: str) -> pa.Array:
         buffers = [validity, _offsets([len(text) for text in texts]), data]
         return pa.Array.from_buffers(kind, count, buffers)
     if type_name == "timestamp":
-        numbers = [0 if value is None else (value - _EPOCH) // _TICK for value in values]
+        numbers = [0 if value is None else _ticks(value) for value in values]
     else:
         numbers = [0 if value is None else value for value in values]
     if type_name == "bool":
@@ -61,19 +67,43 @@ def column(values: Sequence[Any], type_name: str) -> pa.Array:
     return pa.Array.from_buffers(kind, count, [validity, data])
 
 
-def _single(value: Any, type_name: str) -> list[pa.Buffer | None] | None:
-    """The buffers of one value that is there; None: make them as for any column.
+def _of_one(value: Any, type_name: str) -> pa.Array:
+    """A column of one value; `run.parquet` has a hundred, most the same in the next run: kept."""
+    if isinstance(value, list):
+        return _made_of_one(tuple(value), type_name)
+    if type_name == "double" or isinstance(value, datetime):
+        return _made_of_one.__wrapped__(value, type_name)  # 0.0 and -0.0 would be the same to it
+    return _made_of_one(value, type_name)
 
-    `run.parquet` is one row of a hundred columns, which would each cost a dozen calls of numpy.
-    """
-    if value is None or type_name in ("strings", "timestamp"):
-        return None
+
+@lru_cache(maxsize=4096)
+def _made_of_one(value: Any, type_name: str) -> pa.Array:
+    kind = TYPES[type_name]
+    if type_name == "strings":
+        items = column(value or (), "string")
+        validity = pa.py_buffer(b"\x00") if value is None else None
+        offsets = pa.py_buffer(_PAIR.pack(0, len(items)))
+        return pa.Array.from_buffers(kind, 1, [validity, offsets], children=[items])
+    if value is None:
+        empty = [pa.py_buffer(_PAIR.pack(0, 0)), pa.py_buffer(b"")]
+        data = empty if type_name == "string" else [pa.py_buffer(_LONG.pack(0))]
+        return pa.Array.from_buffers(kind, 1, [pa.py_buffer(b"\x00"), *data])
     if type_name == "string":
+        # Text that came from the system with bytes that are no UTF-8 must not stop a commit.
         text = value.encode("utf-8", "backslashreplace")
-        return [None, pa.py_buffer(_PAIR.pack(0, len(text))), pa.py_buffer(text)]
+        buffers = [None, pa.py_buffer(_PAIR.pack(0, len(text))), pa.py_buffer(text)]
+        return pa.Array.from_buffers(kind, 1, buffers)
     if type_name == "bool":
-        return [None, pa.py_buffer(b"\x01" if value else b"\x00")]
-    return [None, pa.py_buffer((_DOUBLE if type_name == "double" else _LONG).pack(value))]
+        data = pa.py_buffer(b"\x01" if value else b"\x00")
+    elif type_name == "double":
+        data = pa.py_buffer(_DOUBLE.pack(value))
+    else:
+        data = pa.py_buffer(_LONG.pack(_ticks(value) if type_name == "timestamp" else value))
+    return pa.Array.from_buffers(kind, 1, [None, data])
+
+
+def _ticks(moment: datetime) -> int:
+    return (moment - _EPOCH) // _TICK
 
 
 def list_column(values: Sequence[np.ndarray[Any, Any]], kind: pa.ListType) -> pa.Array:
@@ -86,10 +116,15 @@ def list_column(values: Sequence[np.ndarray[Any, Any]], kind: pa.ListType) -> pa
 
 def table(columns: Sequence[tuple[str, str, Sequence[Any]]], facts: dict[str, str]) -> pa.Table:
     """A table of (name, type name, values), with facts as key-value metadata."""
-    schema = pa.schema([pa.field(name, TYPES[kind]) for name, kind, _ in columns], metadata=facts)
+    schema = _schema(tuple((name, kind) for name, kind, _ in columns)).with_metadata(facts)
     return pa.Table.from_arrays(
         [column(values, kind) for _, kind, values in columns], schema=schema
     )
+
+
+@lru_cache(maxsize=64)
+def _schema(columns: tuple[tuple[str, str], ...]) -> pa.Schema:
+    return pa.schema([pa.field(name, TYPES[kind]) for name, kind in columns])
 
 
 def rows(stored: pa.Table) -> list[dict[str, Any]]:

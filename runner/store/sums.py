@@ -62,9 +62,11 @@ def is_inside(path: str) -> bool:
 
 def files_in(directory: Path) -> Iterator[str]:
     """The relative paths of all files of a run but the sums themselves and a claim."""
-    for folder, _, names in os.walk(directory):
+    root = os.fspath(directory)
+    for folder, _, names in os.walk(root):
+        inside = folder[len(root) :].strip("/").replace(os.sep, "/")
         for name in names:
-            path = Path(folder, name).relative_to(directory).as_posix()
+            path = f"{inside}/{name}" if inside else name
             if path not in (SUMS_FILE, CLAIM_FILE):
                 yield path
 
