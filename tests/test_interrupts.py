@@ -71,7 +71,8 @@ def running(program: Program, *arguments: str, target: str = "slow.Slow") -> Ite
         text=True,
     )
     try:
-        until((program.folder / "begun").exists)
+        until(lambda: (program.folder / "begun").exists() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
         yield process
     finally:
         process.kill()
@@ -95,7 +96,7 @@ def only_run(program: Program) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("more", [(), ("hydra.job.env_set={A: b}",)], ids=["usual", "by hydra"])
+@pytest.mark.parametrize("more", [(), ("+hydra.job.env_set.A=b",)], ids=["usual", "by hydra"])
 def test_interrupted(slow: Program, number: signal.Signals, more: tuple[str, ...]) -> None:
     with running(slow, *more) as process:
         sent = time.monotonic()

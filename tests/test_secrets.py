@@ -44,7 +44,7 @@ def test_a_run(program: Program) -> None:
     done = program.start(
         "name=${oc.env:SECRET}",
         "tags=[a,'${name}']",
-        "data.samples=${oc.decode:${oc.env:COUNT}}",
+        'data.samples="${oc.decode:${oc.env:COUNT}}"',
         "+layers.mine={_target_: mine.Uses, token: '${tags[1]}-more'}",
         "trust=[mine]",
         env=ENV,

@@ -117,6 +117,8 @@ def _unknown_key(
         there = [k for k in there if k != "hydra"]
     if "." not in full_key and "=" in " ".join(overrides) and asked not in options:
         there = sorted({*there, *(group for group in options if "/" not in group)})
+    if not there:
+        return ConfigError(key, value, f"is not there; to add it: +{clip(key, 60)}=…")
     return UnknownKeyError(key, value, asked, there)
 
 

@@ -128,7 +128,7 @@ def _task(cfg: DictConfig) -> DictConfig:
 
 def _directory(cfg: DictConfig) -> tuple[Path, bool]:
     raw: Any = OmegaConf.to_container(cfg.hydra.run, resolve=False)
-    pattern = str(raw["dir"])  # type: ignore[index,call-overload]
+    pattern = str(raw["dir"])
     text = str(OmegaConf.select(cfg, "hydra.run.dir"))
     if not text.strip() or text == "None":
         raise ConfigError("hydra.run.dir", text, "needs a directory; leave it out for a new one")

@@ -80,9 +80,11 @@ def task(cfg: Any) -> Any:
     """One job of a sweep on one of Hydra's own launchers, inside its ``run_job``."""
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
+    # As they were typed: a value from the environment is no text to keep.
+    typed: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
     work = Job(
         *plain(cfg),
-        overrides=tuple(hydra.overrides.task),
+        overrides=tuple(typed),
         directory=directory,
         stamped=False,
     )

@@ -75,7 +75,7 @@ class Driver:
         task_function: TaskFunction,
         config: DictConfig,
     ) -> None:
-        self._options = {
+        self._options: dict[str, Any] = {
             key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
             for key, value in options.items()
         }
