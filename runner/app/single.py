@@ -90,7 +90,7 @@ def run_single(
         directory=directory,
         stamped=stamped,
     )
-    if not _is_usual(cfg):
+    if not is_usual(cfg):
         return carry_out(
             work,
             lambda claimed, do: _run_by_hydra(hydra, config_name, cfg, claimed, lambda: do(False)),
@@ -140,7 +140,7 @@ def _set_output_dir(cfg: DictConfig, directory: Path) -> None:
         cfg.hydra.runtime.output_dir = str(directory)
 
 
-def _is_usual(cfg: DictConfig) -> bool:
+def is_usual(cfg: DictConfig) -> bool:
     """Whether Hydra would do nothing around this job that we don't do faster."""
     hydra = cfg.hydra
     return (
@@ -156,13 +156,16 @@ def _is_usual(cfg: DictConfig) -> bool:
 
 
 @contextmanager
-def _logging_restored() -> Iterator[None]:
+def logging_restored() -> Iterator[None]:
     """Puts the handlers and the level of the root logger back, which Hydra replaces."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
         yield
     finally:
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
         root.handlers[:] = handlers
         root.setLevel(level)
 
@@ -177,7 +180,7 @@ def _run_by_hydra(
     """The same inside Hydra's own ``run_job``: callbacks, env_set, chdir, other logging."""
     _set_output_dir(cfg, claimed.directory)
     callbacks = Callbacks(cfg)
-    with _logging_restored():
+    with logging_restored():
         callbacks.on_run_start(config=cfg, config_name=config_name)
         outcome = run_job(
             task_function=lambda task: do(),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import NotFoundError, RunnerError
 from runner.store import layout, sweeps
 from runner.store.claim import SWEEP, claimed_at, is_alive, read_claim
+from runner.store.known import KnownRows
 from runner.store.read import is_complete_without_run_file, read_row
 from runner.store.sums import Files
 
@@ -33,14 +34,21 @@ def run_directories(root: str | Path) -> Iterator[Path]:
 
 
 def _places(
-    root: str | Path, is_one: Callable[[Path, Container[str]], bool]
+    root: str | Path,
+    is_one: Callable[[Path, Container[str]], bool],
+    known: Callable[[Path], bool] = lambda folder: False,
 ) -> Iterator[tuple[Path, Container[str]]]:
-    """Every directory at or below ``root`` that is one, with the names in it; none inside one."""
+    """Every directory at or below ``root`` that is one, with the names in it; none inside one.
+
+    What is ``known`` is passed over.
+    """
     if not os.path.isdir(root):
         raise NotFoundError("directory", str(root), (), hint="name one that holds runs")
     waiting = [Path(root)]
     while waiting:
         folder = waiting.pop()
+        if known(folder):
+            continue
         try:
             with os.scandir(folder) as scan:
                 entries = {entry.name: entry for entry in scan}
@@ -65,11 +73,23 @@ def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
     or DEAD; one that can't be read is UNREADABLE, and ``error`` says why.
     """
     found: list[dict[str, Any]] = []
-    for path, names in _places(root, _is_run_or_sweep):
+    known = KnownRows(Path(root))
+
+    def take(folder: Path) -> bool:
+        row = known.get(folder)
+        found.extend([row] if row else [])
+        return row is not None
+
+    for path, names in _places(root, _is_run_or_sweep, take):
         if _is_run(path, names):
-            found += [row] if (row := _row(path)) else []
+            stamp = known.stamp(path)
+            if row := _row(path):
+                found.append(row)
+                if row["status"] in layout.STORED_STATUSES:
+                    known.add(path, stamp, row)
         else:
             found += _rows_of_sweep(path, with_reused=path == Path(root))
+    known.save()
     # By path first, so that runs of one moment are in an order, too.
     found.sort(key=lambda row: str(row["path"]), reverse=True)
     found.sort(key=lambda row: row["start_time"] or _LONG_AGO, reverse=True)

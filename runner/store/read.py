@@ -181,7 +181,7 @@ class Run:
         from runner.store.parquet import reading
 
         with reading(self.files.path(layout.LAYERS_FILE)) as file:
-            rows = columns.rows(file.read())
+            rows = columns.rows(file.read(use_threads=False))
             return Layers((row["name"], Layer(self, row)) for row in rows)
 
     @cached_property
@@ -277,7 +277,7 @@ def read_row(files: Files) -> dict[str, Any]:
                 f"run {files.directory.name} has layout_version {text}, this program reads up to "
                 f"{layout.LAYOUT_VERSION}: install a newer runner"
             )
-        rows = columns.rows(file.read())
+        rows = columns.rows(file.read(use_threads=False))
     known = {name for name, _ in layout.RUN_COLUMNS}
     if len(rows) != 1 or not known <= set(rows[0]):
         raise DamagedError(path, "is not the row of a run")

@@ -14,6 +14,7 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from runner.app.plain import plain
+from runner.app.single import is_usual
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class JobConfig:
         hydra_files: name -> text of what Hydra writes into ``.hydra``; empty if
             ``hydra.output_subdir`` is null, when Hydra writes nothing.
         by_hydra: composed by Hydra itself.
+        usual: Hydra has nothing to do around the job: no callbacks, no other directory, no variables,
+            no logging of the user's own.
     """
 
     number: int
@@ -39,6 +42,7 @@ class JobConfig:
     directory: str
     hydra_files: dict[str, str]
     by_hydra: bool
+    usual: bool = True
 
     def same_as(self, other: JobConfig) -> bool:
         """Whether two compositions of a job agree, types and the order of keys included."""
@@ -87,5 +91,7 @@ def compose_by_hydra(
             config, stored = plain(task)
     finally:
         known.cfg = outer
-    job = JobConfig(number, tuple(overrides), config, stored, directory, files, by_hydra=True)
+    job = JobConfig(
+        number, tuple(overrides), config, stored, directory, files, by_hydra=True, usual=is_usual(cfg)
+    )
     return job, cfg, task

@@ -89,6 +89,20 @@ class Composer:
         """The same job without any short cut, to check against (:meth:`JobConfig.same_as`)."""
         return compose_by_hydra(self._loader, self._master, number, overrides)[0]
 
+    def tree(self, number: int, overrides: Sequence[str]) -> DictConfig:
+        """The job's whole configuration as Hydra hands it to ``run_job``, ``hydra`` included."""
+        return compose_by_hydra(self._loader, self._master, number, overrides)[1]
+
+    @property
+    def loader(self) -> ConfigLoader:
+        """Hydra's, of the sweep."""
+        return self._loader
+
+    @property
+    def master(self) -> DictConfig:
+        """The configuration of the sweep."""
+        return self._master
+
     def _line(self, text: str, is_group: Callable[[str], bool]) -> Line:
         line = self._lines.get(text)
         if line is None:

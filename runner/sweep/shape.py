@@ -69,6 +69,7 @@ class Shape:
         self._subdir = _checked_subdir(hydra)
         self._dirname = hydra["job"]["config"]["override_dirname"]
         self._writes_files = hydra["output_subdir"] is not None
+        self._usual = job.usual
         try:
             self._hydra_text = Template({"hydra": hydra}, _VARYING)
             self._task_text = Template(written, tuple(self._nodes))
@@ -108,7 +109,10 @@ class Shape:
                 "hydra.yaml": self._hydra_text.fill(of_job),
                 "overrides.yaml": sequence(overrides, ()),
             }
-        return JobConfig(number, overrides, config, stored, directory, files, by_hydra=False)
+        usual = self._usual
+        return JobConfig(
+            number, overrides, config, stored, directory, files, by_hydra=False, usual=usual
+        )
 
     def takes(self, lines: Sequence[Line]) -> bool:
         """Whether every value is one that its key takes, and looks nothing up."""
