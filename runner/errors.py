@@ -53,7 +53,9 @@ class ConfigError(RunnerError, ValueError):
         return self
 
     def __str__(self) -> str:
-        return f"{clip(self.key, 60)}={clip(show(self.value), 40)}: {self.problem}"
+        value = show(self.value)
+        shown = clip(value, 40, keep_end=value.startswith("/"))  # what matters of a path is its end
+        return f"{clip(self.key, 60)}={shown}: {self.problem}"
 
 
 class UnknownKeyError(ConfigError, LookupError):

@@ -60,6 +60,17 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("save=first", "save.rows=0"): ("save.rows", "0"),
     ("batch_size=0",): ("batch_size", "0"),
     ("hydra.run.dir=",): ("hydra.run.dir",),
+    ("hydra.run.dir=/dev/null/there",): ("hydra.run.dir", "there"),
+    ("layers={}",): ("layers={}", "changes nothing"),
+    ("++layers={ }",): ("layers={}", "changes nothing"),
+    ("tags=[a,null]",): ("tags[1]", "null"),
+    ("hydra.job.env_set.A=b",): ("hydra.job.env_set.A", "+hydra.job.env_set.A"),
+    ("name=é",): ("name", "é", "quotes"),
+    ("=3",): ("=3", "no key"),
+    ("experiment=deep_tan",): ("experiment=deep_tan", "did you mean deep_tanh"),
+    ("-cp", "nowhere"): ("--config-path", "nowhere"),
+    ("layers=mlp", "layers.mlp.width=10000000"): ("layers.mlp.width", "10000000", "memory"),
+    ("layers.dense1.n_neurons=100000000000",): ("layers.dense1.n_neurons", "100000000000"),
     ("name=${nothing}",): ("name", "${nothing}"),
     ("name=${oc.env:NO_SUCH_VARIABLE}",): ("name", "NO_SUCH_VARIABLE"),
     ("~layers.dense3",): ("layers.dense3",),
@@ -109,7 +120,7 @@ def test_refused_in_a_file(program: Program, name: str, text: str, words: tuple[
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "Empty"), ("a,b\n", "no rows"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
+    [("", "empty"), ("a,b\n", "empty"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
 )
 def test_a_table_that_cannot_be_fed(program: Program, text: str, word: str) -> None:
     (program.folder / "t.csv").write_text(text)

@@ -63,7 +63,7 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
     """A Hydra that knows our configuration, and is gone afterwards.
 
     Args:
-        config_dir: a directory of the user's, searched first (``-cd``).
+        config_dir: a directory of the user's, searched after ours (``-cd``).
         config_path: a directory instead of ours (``-cp``).
 
     Raises:
@@ -77,6 +77,10 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
     JobRuntime.instance().conf = OmegaConf.create({"name": TASK_NAME})
     _make_plugins_findable()
     register_configs()
+    if config_path is not None and "://" not in config_path:
+        config_path = os.path.abspath(config_path)
+        if not os.path.isdir(config_path):
+            raise UsageError(f"--config-path {config_path}: no such directory")
     search_path = create_config_search_path(config_path or str(config_directory()))
     if config_dir is not None:
         absolute = os.path.abspath(config_dir)

@@ -98,12 +98,9 @@ def _missing(error: MissingConfigException) -> RunnerError:
 
 def _unparsable(error: OverrideParseException) -> RunnerError:
     key, _, value = str(error.override).partition("=")
-    reason = one_line(str(error.args[0] if error.args else error).split("\n", 2)[-2], 80)
     if "missing EQUAL" in str(error) or not _:
         return UsageError(f"{one_line(key, 80)}: neither a verb nor key=value; see --help")
-    return ConfigError(
-        key, value, f"cannot be read ({reason}); quote it: '{one_line(key, 30)}=\"…\"'"
-    )
+    return ConfigError(key, value, f"cannot be read; in quotes it can: '{one_line(key, 30)}=\"…\"'")
 
 
 def _unknown_key(
@@ -127,7 +124,7 @@ def _invalid(error: OmegaConfBaseException, overrides: Sequence[str]) -> RunnerE
     if value is None:
         raw = _raw(error)
         value = error.value if error.value is not None else raw
-    return ConfigError(key, value, _need(error))
+    return ConfigError(key, value, "cannot be null" if value is None else _need(error))
 
 
 def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
@@ -140,6 +137,8 @@ def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
     if "Config group override must be" in text:
         for override in overrides:
             key, _, value = override.partition("=")
+            if not key:
+                return UsageError(f"{one_line(override, 80)}: has no key; see --help")
             if "." not in key and not isinstance(_value(override), (str, list)):
                 return ConfigError(key, value or "''", "needs one of the group's options")
     if not isinstance(error, (HydraException, OmegaConfBaseException)) and not _raised_below(error):

@@ -29,7 +29,7 @@ from runner.forward.targets import Instantiate
 from runner.job.interrupts import held_back
 from runner.job.job import Job
 from runner.job.keeper import Keeper
-from runner.job.log import close_logs_in, run_log
+from runner.job.log import close_logs_in, log_end, run_log
 from runner.job.origin import origin_of
 from runner.job.plan import Plan, prepare
 from runner.job.size import out_of_memory
@@ -156,17 +156,18 @@ def _in_our_words(error: BaseException, job: Job, plan: Plan | None) -> BaseExce
     return error
 
 
-def record_failure(job: Job, claim: Claim, reason: str) -> dict[str, Any]:
-    """Commits a run that ended without a word, as FAILED; gives what :func:`execute` tells."""
+def record_failure(
+    job: Job, claim: Claim, reason: str, status: str = layout.FAILED
+) -> dict[str, Any]:
+    """Commits a run that ended without a word; gives what :func:`execute` tells."""
     records: list[dict[str, Any]] = []
     facts = Gathering(threads=limits.cores())
     facts.start()
     run_id = secrets.token_hex(8)
     end = _End(RunWriter(claim, run_id), _record(job, run_id), facts, records.append, _put_in_place)
     _write_hydra_files(claim.directory, job.hydra_files)
-    with run_log(claim.directory):
-        log.error("%s", reason)
-    end.commit(layout.FAILED, one_line(reason), [], {})
+    log_end(claim.directory, reason)
+    end.commit(status, one_line(reason), [], {})
     return records[0]
 
 
@@ -309,10 +310,10 @@ def _fail(end: _End, claim: Claim, error: BaseException) -> None:
 
 def _log_failure(directory: Path, error: BaseException, reason: str) -> None:
     close_logs_in(directory)
-    with run_log(directory):
-        if isinstance(error, LayerFailedError) and error.trace:
-            log.error("%s\n%s", reason, error.trace.rstrip())
-        elif isinstance(error, RunnerError) or interruption(error) is not None:
-            log.error("%s", reason)
-        else:
-            log.error("%s", reason, exc_info=error)
+    if isinstance(error, LayerFailedError) and error.trace:
+        log_end(directory, f"{reason}\n{error.trace.rstrip()}")
+    elif isinstance(error, RunnerError) or interruption(error) is not None:
+        log_end(directory, reason)
+    else:
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        log_end(directory, f"{reason}\n{trace}")

@@ -20,12 +20,7 @@ def run_log(directory: Path) -> Iterator[None]:
     Raises:
         WriteError: the file cannot be made.
     """
-    path = directory / FILE_NAME
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise WriteError(path, error.strerror or str(error)) from error
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler = _open(directory)
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -36,6 +31,29 @@ def run_log(directory: Path) -> Iterator[None]:
         root.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+def log_end(directory: Path, text: str) -> None:
+    """Adds to ``runner.log`` how a run ended badly; the terminal is told of it elsewhere.
+
+    Raises:
+        WriteError: the file cannot be written.
+    """
+    handler = _open(directory)
+    try:
+        handler.handle(logging.LogRecord("runner", logging.ERROR, "", 0, text, None, None))
+    finally:
+        handler.close()
+
+
+def _open(directory: Path) -> logging.FileHandler:
+    path = directory / FILE_NAME
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise WriteError(path, error.strerror or str(error)) from error
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    return handler
 
 
 def close_logs_in(directory: Path) -> None:

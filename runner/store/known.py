@@ -135,4 +135,4 @@ def _parse(data: bytes) -> tuple[dict[str, _Stamp], dict[str, dict[str, Any]]]:
             if at >= 0:
                 row[name] = list(values[at]) if lists and values[at] is not None else values[at]
     stamps = {path: tuple(stamp) for path, stamp in zip(paths, whole["stamps"], strict=True)}
-    return stamps, dict(zip(paths, rows, strict=True))  # type: ignore[return-value]
+    return stamps, dict(zip(paths, rows, strict=True))

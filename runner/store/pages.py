@@ -2,11 +2,12 @@
 
 Our own files hold plain numbers that are never null, so a page is a header and the values.
 Anything else is answered with None, and pyarrow reads it. The header is a ``PageHeader`` of
-parquet-format's ``parquet.thrift``, in Thrift's compact protocol.
+parquet-format's ``parquet.thrift``, in Thrift's compact protocol; its checksum is verified.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _PLAIN = 0
 
 
 def plain_values(chunk: NDArray[np.uint8], count: int, dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    """The (count,) values of a column chunk, or None where its pages are not plain.
+    """The (count,) values of a column chunk; None where its pages are not plain, or damaged.
 
     Args:
         chunk: all its bytes.
@@ -33,6 +34,7 @@ def plain_values(chunk: NDArray[np.uint8], count: int, dtype: np.dtype[Any]) -> 
             page = header[5]
             plain = (header[1], page[2]) == (_DATA_PAGE, _PLAIN) and header[2] == header[3]
             length = page[1] * dtype.itemsize
+            checksum = header[4] & 0xFFFFFFFF  # stored as a signed number
         except (KeyError, TypeError, ValueError, IndexError):
             return None
         at += size
@@ -40,7 +42,10 @@ def plain_values(chunk: NDArray[np.uint8], count: int, dtype: np.dtype[Any]) -> 
             return None
         if at + length > len(chunk):
             return None
-        values[done : done + length] = chunk[at : at + length]
+        data = chunk[at : at + length]
+        if zlib.crc32(data) != checksum:
+            return None
+        values[done : done + length] = data
         at += length
         done += length
     return values.view(dtype) if done == len(values) else None

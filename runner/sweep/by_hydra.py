@@ -92,6 +92,13 @@ def compose_by_hydra(
     finally:
         known.cfg = outer
     job = JobConfig(
-        number, tuple(overrides), config, stored, directory, files, by_hydra=True, usual=is_usual(cfg)
+        number,
+        tuple(overrides),
+        config,
+        stored,
+        directory,
+        files,
+        by_hydra=True,
+        usual=is_usual(cfg),
     )
     return job, cfg, task

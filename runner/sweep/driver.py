@@ -200,7 +200,8 @@ class Driver:
         workers: int,
     ) -> Outcome:
         threads = max(1, limits.cores() // workers)
-        work = Work(composer, jobs, 0, directory, threads, SharedFacts(threads=threads))
+        facts = SharedFacts(threads=threads)
+        work = Work(composer, jobs, 0, directory, threads, facts, self._context.callbacks)
         rows = {row["number"]: row for row in sweep_rows(directory)}
         done = {number for number, row in rows.items() if row["status"] == layout.FINISHED}
         todo = [number for number in range(len(jobs)) if number not in done]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -16,6 +16,7 @@ from runner.errors import ConfigError, LayerFailedError
 from runner.job import value_of
 from runner.schema import BY_TARGET
 from runner.store import layout
+from runner.sweep.around import hydra_log_aside
 from runner.sweep.compose import Composer
 from runner.sweep.pool import Died, Pool
 from runner.sweep.work import Row, SharedFacts, Work
@@ -66,11 +67,12 @@ def _are_safe(work: Work, numbers: Sequence[int]) -> bool:
     if not numbers:
         return True
     try:
-        config = work.composer.compose(numbers[0], work.points[numbers[0] - work.first]).config
+        job = work.composer.compose(numbers[0], work.points[numbers[0] - work.first])
     except Exception:  # noqa: BLE001 - it fails again where it is recorded
         return True
-    entries = [config.get("data"), *(config.get("layers") or {}).values()]
-    return all(isinstance(e, dict) and e.get("_target_") in BY_TARGET for e in entries)
+    entries = [job.config.get("data"), *(job.config.get("layers") or {}).values()]
+    ours = all(isinstance(e, dict) and e.get("_target_") in BY_TARGET for e in entries)
+    return ours and job.usual
 
 
 def _in_workers(work: Work, numbers: Iterable[int], workers: int) -> Iterator[Row]:
@@ -85,8 +87,6 @@ def launch(
     n_jobs: int | None,
     job_overrides: Sequence[Sequence[str]],
     first: int,
-    *,
-    ended: Callable[[Row], None] = lambda row: None,
 ) -> Sequence[JobReturn]:
     """The jobs of somebody else's sweeper (Hydra's own, Optuna's) on our workers."""
     workers = n_workers(n_jobs)
@@ -94,16 +94,15 @@ def launch(
     sweep = Path(str(config.hydra.sweep.dir)).absolute()
     threads = max(1, limits.cores() // workers)
     points = [tuple(overrides) for overrides in job_overrides]
-    work = Work(composer, points, first, sweep, threads, SharedFacts(threads=threads))
+    facts = SharedFacts(threads=threads)
+    work = Work(composer, points, first, sweep, threads, facts, context.callbacks)
     numbers = range(first, first + len(points))
-    rows: dict[int, Row] = {}
-    for row in do_all(work, numbers, workers):
-        rows[row["number"]] = row
-        ended(row)
-    return [_returned(points[n - first], rows[n]) for n in numbers]
+    with hydra_log_aside():
+        rows = {row["number"]: row for row in do_all(work, numbers, workers)}
+    return [returned(points[n - first], rows[n]) for n in numbers]
 
 
-def _returned(overrides: Sequence[str], row: Row) -> JobReturn:
+def returned(overrides: Sequence[str], row: Row) -> JobReturn:
     returned = JobReturn(overrides=overrides, working_dir=row["directory"])
     objective = row.get("params.objective")
     if row["status"] == layout.FINISHED:

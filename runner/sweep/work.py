@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from hydra._internal.callbacks import Callbacks
 
 from runner import job
 from runner.app.hints import translate
 from runner.app.instantiate import HydraInstantiate
 from runner.errors import InterruptedRunError, RunnerError, UsageError, WriteError, one_line
-from runner.job import Job
+from runner.job import Job, Result, value_of
 from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim, claim, is_alive, remove
 from runner.store.commit import Sealed, commit_all
 from runner.store.sweeps import job_row, row_of_run
+from runner.sweep.around import inside_run_job
 from runner.sweep.by_hydra import JobConfig
 from runner.sweep.compose import Composer
 
@@ -53,6 +57,7 @@ class Work:
         sweep: the directory.
         threads: tiles computed at once in each job.
         facts: what the runs' records say of the machine.
+        callbacks: of the sweep, for the jobs around which Hydra has something to do.
     """
 
     composer: Composer
@@ -61,6 +66,7 @@ class Work:
     sweep: Path
     threads: int
     facts: SharedFacts
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def __call__(self, numbers: Sequence[int]) -> Iterator[Row]:
         """Does jobs; gives their rows in order, also of those that fail.
@@ -88,32 +94,60 @@ class Work:
         rows: list[Row] = []
         sealed: list[Sealed] = []
         directory = str(number)
+        composed: JobConfig | None = None
         try:
             composed = self._composed(number)
             work = _job(composed)
             directory = os.path.relpath(work.directory, self.sweep)
+            self._make_way(work.directory)
             done = self._done_before(number, directory)
             if done:
                 return done, None
-            job.execute(
+            do = partial(
+                job.execute,
                 work,
                 self._claimed(work.directory),
                 HydraInstantiate(),
                 threads=self.threads,
                 facts=self.facts,
                 ended=lambda record: rows.append(job_row(number, directory, record)),
-                put_in_place=sealed.append,
             )
+            if composed.usual:
+                do(put_in_place=sealed.append)
+            else:
+                self._by_hydra(number, work, do, rows)
         except InterruptedRunError:
             if sealed:
                 commit_all(sealed)
             raise
         except BaseException as error:  # noqa: BLE001 - no job of a sweep may stop the others
+            if not rows and composed is not None and not composed.usual:
+                return self.bury(number, _reason(error)), None  # Hydra failed, and left its files
             if not rows:
                 return self._unrecorded(number, directory, _reason(error)), None
             if not isinstance(error, RunnerError):
                 rows[0]["error"] = _reason(error)
         return rows[0], sealed[0] if sealed else None
+
+    def _by_hydra(self, number: int, work: Job, do: Callable[..., Result], rows: list[Row]) -> None:
+        """A job inside Hydra's ``run_job``, which writes ``.hydra`` and the log itself."""
+        work.hydra_files.clear()
+        objective = work.config["objective"]
+
+        def application() -> float | None:
+            do(own_log=False)
+            return value_of(rows[0], objective) if objective else None
+
+        tree = self.composer.tree(number, self.points[number - self.first])
+        inside_run_job(tree, self.composer.loader, self.callbacks, application)
+
+    def _make_way(self, directory: Path) -> None:
+        """Sees to it that nobody who lives is at the job."""
+        if self._is_inside(directory) and is_alive(directory):
+            raise UsageError(f"job {directory.name} is being done by another process")
+
+    def _is_inside(self, directory: Path) -> bool:
+        return directory.is_relative_to(self.sweep) and directory != self.sweep
 
     def _committed(self, ended: list[tuple[Row, Sealed | None]]) -> list[Row]:
         """Commits what has ended, and empties the list."""
@@ -139,14 +173,14 @@ class Work:
             return None
         return row if row["status"] == layout.FINISHED else None
 
-    def bury(self, number: int, reason: str) -> Row:
-        """Records a job whose process is gone as FAILED; gives its row."""
+    def bury(self, number: int, reason: str, status: str = layout.FAILED) -> Row:
+        """Records a job whose process is gone; gives its row."""
         directory = str(number)
         try:
             work = _job(self._composed(number))
             directory = os.path.relpath(work.directory, self.sweep)
-            claimed = self._claimed(work.directory, dead=True)
-            return job_row(number, directory, job.record_failure(work, claimed, reason))
+            claimed = self._claimed(work.directory)
+            return job_row(number, directory, job.record_failure(work, claimed, reason, status))
         except (RunnerError, OSError) as error:
             return self._unrecorded(number, directory, f"{reason}; not recorded: {_reason(error)}")
 
@@ -159,12 +193,10 @@ class Work:
         except Exception as error:
             raise translate(error, overrides, {}) from error
 
-    def _claimed(self, directory: Path, *, dead: bool = False) -> Claim:
+    def _claimed(self, directory: Path) -> Claim:
         """The job's directory, without what an earlier try left there."""
-        inside = directory.is_relative_to(self.sweep) and directory != self.sweep
+        inside = self._is_inside(directory)
         if inside and directory.is_dir() and (directory / layout.CLAIM_FILE).exists():
-            if not dead and is_alive(directory):
-                raise UsageError(f"job {directory.name} is being done by another process")
             remove(directory)
         elif inside and (directory / layout.RUN_FILE).exists():
             remove(directory)  # FAILED or INTERRUPTED, and taken up again

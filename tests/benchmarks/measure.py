@@ -36,6 +36,8 @@ class Benchmark:
         contenders: the first is the one that the others are compared with.
         rounds: how often each is measured.
         goals: name of a contender -> the ratio it is to reach at most.
+        of_first: ratios are of the first's time to each one's: what the first takes of theirs.
+        warm: measure after a round that only warms up.
     """
 
     title: str
@@ -43,12 +45,38 @@ class Benchmark:
     contenders: Sequence[Contender]
     rounds: int
     goals: dict[str, float]
+    of_first: bool = False
+    warm: bool = True
+
+
+@dataclass(frozen=True)
+class Course:
+    """How something goes on over time, measured once.
+
+    Attributes:
+        title: the heading over the table.
+        question: what is measured, in a sentence or two.
+        columns: the heads of the table.
+        rows: does the work; gives the cells, row by row.
+    """
+
+    title: str
+    question: str
+    columns: Sequence[str]
+    rows: Callable[[], Sequence[Sequence[str]]]
+
+    def markdown(self) -> str:
+        """Does the work; gives the result as a section of Markdown."""
+        lines = [f"## {self.title}", "", self.question, ""]
+        rules = ["---", *["---:"] * (len(self.columns) - 1)]
+        lines += [f"| {' | '.join(cells)} |" for cells in (self.columns, rules, *self.rows())]
+        return "\n".join([*lines, ""])
 
 
 class Module(Protocol):
     """What a benchmark's module has."""
 
-    def benchmark(self, folder: Path, *, quick: bool) -> AbstractContextManager[Benchmark]:
+    def benchmark(self, folder: Path, *, quick: bool) -> AbstractContextManager[Benchmark | Course]:
         """The benchmark, at a tiny size if ``quick``, with an empty folder to work in."""
 
 
@@ -65,9 +93,9 @@ class Row:
 
 
 def measure(benchmark: Benchmark) -> list[Row]:
-    """Measures every contender once a round, after one round that only warms up."""
+    """Measures every contender once a round."""
     times: dict[str, list[float]] = {contender.name: [] for contender in benchmark.contenders}
-    for contender in _in_turns(benchmark, 1):
+    for contender in _in_turns(benchmark, 1 if benchmark.warm else 0):
         contender.run()
     for contender in _in_turns(benchmark, benchmark.rounds):
         times[contender.name].append(_timed(contender))
@@ -75,7 +103,8 @@ def measure(benchmark: Benchmark) -> list[Row]:
     rows = []
     for name, taken in times.items():
         # Round by round: a slow second of the machine is in both times and drops out.
-        ratio = median(mine / base for mine, base in zip(taken, first, strict=True))
+        above, below = (first, taken) if benchmark.of_first else (taken, first)
+        ratio = median(a / b for a, b in zip(above, below, strict=True))
         low, high = _quartiles(taken)
         rows.append(Row(name, median(taken), low, high, ratio, benchmark.goals.get(name)))
     return rows
@@ -83,17 +112,18 @@ def measure(benchmark: Benchmark) -> list[Row]:
 
 def markdown(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     """The result as a section of Markdown."""
+    ratio = f"{benchmark.contenders[0].name} / this" if benchmark.of_first else "ratio"
     lines = [
         f"## {benchmark.title}",
         "",
         benchmark.question,
         "",
-        "| | median | middle half | ratio | goal |",
+        f"| | median | middle half | {ratio} | goal |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         spread = f"{_time(row.low)} – {_time(row.high)}"
-        goal = "" if row.goal is None else f"≤ {row.goal:g}"
+        goal = "" if row.goal is None else f"≤ {row.goal:.3g}"
         lines.append(f"| {row.name} | {_time(row.median)} | {spread} | {row.ratio:.3g} | {goal} |")
     return "\n".join([*lines, "", f"{benchmark.rounds} rounds, interleaved.", ""])
 

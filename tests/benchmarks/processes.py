@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks.measure import Contender
@@ -21,17 +22,32 @@ def python(
 
     Bytecode is compiled in the warm-up round and kept, as that of an installed package is.
     """
-    work, cache = folder / name.replace("/", "-"), folder / "cache"
-    work.mkdir()
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
-        "PYTHONPATH": str(ROOT),
-        "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
-        "XDG_CACHE_HOME": str(cache),
-        **(variables or {}),
-    }
+    start = starter(
+        name,
+        folder,
+        {"PYTHONPYCACHEPREFIX": str(folder / "cache" / "bytecode"), **(variables or {})},
+    )
 
     def run() -> None:
+        start(arguments)
+
+    return Contender(name, run)
+
+
+def starter(
+    name: str, folder: Path, variables: Mapping[str, str] | None = None
+) -> Callable[[Sequence[str]], str]:
+    """Starts Python with the arguments it is given, in the contender's own folder.
+
+    It gives what was printed.
+
+    Raises:
+        RuntimeError: the process did not end well.
+    """
+    work = place(name, folder)
+    environment = environment_in(folder, variables)
+
+    def start(arguments: Sequence[str]) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=work,
@@ -43,5 +59,23 @@ def python(
         )
         if done.returncode != 0:
             raise RuntimeError(f"{name}: {done.stderr}")
+        return done.stdout
 
-    return Contender(name, run)
+    return start
+
+
+def place(name: str, folder: Path) -> Path:
+    """The folder that a contender works in."""
+    work = folder / re.sub(r"\W+", "-", name)
+    work.mkdir(exist_ok=True)
+    return work
+
+
+def environment_in(folder: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables of a process that finds this checkout, and caches nothing outside."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        **(variables or {}),
+    }
