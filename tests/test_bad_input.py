@@ -46,7 +46,10 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("layers=book_two_layers",): ("layers.dense1", "4", "2"),
     ("layers=mlp", "layers.mlp.depth=0"): ("layers.mlp.depth", "0"),
     ("layers=mlp", "layers.mlp.activation=gelu"): ("layers.mlp.activation", "gelu"),
-    ("layers=mlp", "+layers.mlp_dense1={_target_:runner.layers.ReLU}"): ("mlp_dense1", "two layers"),
+    ("layers=mlp", "+layers.mlp_dense1={_target_:runner.layers.ReLU}"): (
+        "mlp_dense1",
+        "two layers",
+    ),
     ("+layers.x={n_neurons:3}",): ("layers.x", "_target_"),
     ("+layers.x={_target_:runner.layers.Dens}",): ("layers.x._target_", "did you mean"),
     ("+layers.x={_target_:os.system}",): ("layers.x._target_", "os.system", "trust=[os]"),
@@ -70,6 +73,7 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("experiment=deep_tan",): ("experiment=deep_tan", "did you mean deep_tanh"),
     ("-cp", "nowhere"): ("--config-path", "nowhere"),
     ("layers=mlp", "layers.mlp.width=10000000"): ("layers.mlp.width", "10000000", "memory"),
+    ("data=normal", "data.features=100000000000"): ("data.features", "100000000000"),
     ("layers.dense1.n_neurons=100000000000",): ("layers.dense1.n_neurons", "100000000000"),
     ("name=${nothing}",): ("name", "${nothing}"),
     ("name=${oc.env:NO_SUCH_VARIABLE}",): ("name", "NO_SUCH_VARIABLE"),
@@ -100,9 +104,17 @@ def _one_line(text: str, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("twice", "a: &d {_target_: runner.layers.ReLU}\na: *d\n", ("twice.yaml", "duplicate key a")),
+        (
+            "twice",
+            "a: &d {_target_: runner.layers.ReLU}\na: *d\n",
+            ("twice.yaml", "duplicate key a"),
+        ),
         ("up", '"../up": {_target_: runner.layers.ReLU}\n', ("../up",)),
-        ("not_finite", "a: {_target_: runner.layers.Dense, weights: [[.nan, 1]]}\n", ("layers.a.weights",)),
+        (
+            "not_finite",
+            "a: {_target_: runner.layers.Dense, weights: [[.nan, 1]]}\n",
+            ("layers.a.weights",),
+        ),
         ("typo", "a: {_target_: runner.layers.Dense, n_neuron: 3}\n", ("layers.a.n_neuron",)),
         ("text", "a: {_target_: runner.layers.Dense, n_neurons: many}\n", ("n_neurons", "many")),
         ("broken", "a: [1\n", ("broken.yaml",)),
@@ -120,7 +132,7 @@ def test_refused_in_a_file(program: Program, name: str, text: str, words: tuple[
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "empty"), ("a,b\n", "empty"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
+    [("", "Empty"), ("a,b\n", "empty"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
 )
 def test_a_table_that_cannot_be_fed(program: Program, text: str, word: str) -> None:
     (program.folder / "t.csv").write_text(text)

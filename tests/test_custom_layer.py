@@ -1,4 +1,4 @@
-"""A class of the reader's: the book's bits, what it may and may not do, and what its failure leaves."""
+"""A class of the reader's: the book's bits, what it may do, and what its failure leaves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import runner
+from runner.store import Run
 from tests.conftest import Program
 
 BOOK = """
@@ -114,7 +115,7 @@ def alone(folder: Program, *arguments: str) -> subprocess.CompletedProcess[str]:
     return folder.start("-cd", "mine", "layers=none", TRUST, *arguments)
 
 
-def loaded(done: subprocess.CompletedProcess[str]) -> runner.store.Run:  # type: ignore[name-defined]
+def loaded(done: subprocess.CompletedProcess[str]) -> Run:
     assert done.returncode == 0, done.stderr
     return runner.load(done.stdout.splitlines()[-1])
 
@@ -137,7 +138,9 @@ def test_bits_of_the_books_script(folder: Program) -> None:
             assert run.layers[name].kind == "Layer_Dense"
             assert run.layers[name].outputs.dtype == book[name].dtype == np.float32
             assert run.layers[name].outputs.tobytes() == book[name].tobytes()
-        assert run.layers["dense2"].weights.tobytes() == book["weights"].tobytes()
+        weights = run.layers["dense2"].weights
+        assert weights is not None
+        assert weights.tobytes() == book["weights"].tobytes()
 
 
 @pytest.mark.parametrize("numerics", ["nnfs", "float32", "float64"])

@@ -74,7 +74,7 @@ def test_readme_lists_the_verbs() -> None:
 
 def test_readme_lists_the_options() -> None:
     text = (TREE / "README.md").read_text(encoding="utf-8")
-    for group in ("data", "layers", "seeds", "numerics", "save"):
+    for group in ("data", "layers", "seeds", "numerics", "save", "experiment"):
         [row] = [line for line in text.splitlines() if line.startswith(f"| `{group}` |")]
         options = {path.stem for path in (TREE / "conf" / group).glob("*.yaml")}
         assert set(re.findall(r"`(\w+)`", row)) == {group, *options}

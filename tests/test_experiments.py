@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import runner
+from runner.store import Run
 from tests.conftest import ROOT, Program
 
 EXPERIMENTS = sorted((ROOT / "conf" / "experiment").glob("*.yaml"))
@@ -23,7 +24,7 @@ def command(experiment: Path) -> list[str]:
     return arguments[2:]
 
 
-def run(program: Program, name: str) -> runner.store.Run:  # type: ignore[name-defined]
+def run(program: Program, name: str) -> Run:
     [experiment] = [path for path in EXPERIMENTS if path.stem == name]
     return runner.load(program.run(*command(experiment)))
 

@@ -76,7 +76,8 @@ class Mean:
     rowwise = False
 
     def forward(self, inputs: np.ndarray) -> np.ndarray:
-        return inputs - inputs.mean(axis=0)
+        centred: np.ndarray = inputs - inputs.mean(axis=0)
+        return centred
 
 
 def test_a_layer_may_ask_for_all_rows_at_once() -> None:

@@ -51,7 +51,12 @@ def bare(folder: Path, *overrides: str) -> None:
         ("hydra.job.chdir=true", "+hydra.job.env_set.A=b"),
         ("hydra.verbose=true", "hydra.output_subdir=.other"),
         ("hydra.job.name=mine", "hydra.run.dir=runs/${hydra.job.name}-${data.samples}"),
-        ("hydra/sweeper=basic", "hydra/launcher=basic", "data=book_batch", "layers=book_two_layers"),
+        (
+            "hydra/sweeper=basic",
+            "hydra/launcher=basic",
+            "data=book_batch",
+            "layers=book_two_layers",
+        ),
     ],
     ids=lambda overrides: " ".join(overrides) or "defaults",
 )
@@ -72,7 +77,11 @@ def test_files_equal_those_of_a_bare_application(
         path.unlink() if path.is_file() else path.rmdir()
     assert files.keys() == expected.keys()
     for name, text in files.items():
-        theirs = expected[name].replace(str(found), str(ours)).replace(str(theirs_in), str(folder.folder))
+        theirs = (
+            expected[name]
+            .replace(str(found), str(ours))
+            .replace(str(theirs_in), str(folder.folder))
+        )
         assert text == theirs, name
     if named:
         assert ours.parent == folder.folder / "runs"
@@ -183,7 +192,9 @@ def test_questions(folder: Program) -> None:
         assert done.stderr == ""
     script = folder.start("-sc", "install=bash")
     assert (script.returncode, "complete" in script.stdout) == (0, True)
-    query = folder.start("-sc", "query=bash", env={"COMP_LINE": "runner layers=two", "COMP_POINT": "17"})
+    query = folder.start(
+        "-sc", "query=bash", env={"COMP_LINE": "runner layers=two", "COMP_POINT": "17"}
+    )
     assert query.stdout.split() == ["layers=two_dense"]
     assert set(folder.folder.rglob("outputs/*")) == before
 
@@ -191,7 +202,9 @@ def test_questions(folder: Program) -> None:
 def test_a_reader_who_leaves(folder: Program) -> None:
     """``runner --info | head -1``."""
     call = f"{sys.executable} -m runner --info | head -1"
-    done = subprocess.run(call, shell=True, cwd=folder.folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        call, shell=True, cwd=folder.folder, capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.stderr) == ("Hydra 1.3.8\n", "") or done.stderr == ""
 
 

@@ -63,7 +63,14 @@ def slow(program: Program) -> Program:
 def running(program: Program, *arguments: str, target: str = "slow.Slow") -> Iterator[Popen]:
     """A run that has come to its slow layer; nothing of it is left at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "runner", f"+layers.s={{_target_: {target}}}", "trust=[slow]", *arguments],
+        [
+            sys.executable,
+            "-m",
+            "runner",
+            f"+layers.s={{_target_: {target}}}",
+            "trust=[slow]",
+            *arguments,
+        ],
         cwd=program.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

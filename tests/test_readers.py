@@ -20,6 +20,12 @@ def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return program.run("layers=two_dense", "data.samples=1700", f"numerics={request.param}")
 
 
+def query(text: str) -> duckdb.DuckDBPyRelation:
+    found = duckdb.sql(text)
+    assert found is not None
+    return found
+
+
 def test_layer(path: Path) -> None:
     layer = runner.load(path).layers["dense1"]
     file = str(path / "layers/00-dense1.parquet")
@@ -34,10 +40,10 @@ def test_layer(path: Path) -> None:
     assert polars.columns == list(pandas.columns)
     np.testing.assert_array_equal(polars.to_numpy(), expected)
 
-    found = duckdb.sql(f"SELECT * FROM '{file}'").fetchnumpy()
+    found = query(f"SELECT * FROM '{file}'").fetchnumpy()
     for column in range(3):
         np.testing.assert_array_equal(found[f"neuron_{column}"], expected[:, column])
-    mean = duckdb.sql(f"SELECT avg(neuron_0) FROM '{file}'").fetchall()[0][0]
+    mean = query(f"SELECT avg(neuron_0) FROM '{file}'").fetchall()[0][0]
     assert mean == pytest.approx(expected[:, 0].astype(np.float64).mean(), rel=1e-9)
 
     frame = runner.load(path).frame("dense1")
@@ -49,7 +55,7 @@ def test_inputs(path: Path) -> None:
     for inputs in (
         pd.read_parquet(path / "inputs.parquet"),
         pl.read_parquet(path / "inputs.parquet"),
-        duckdb.sql(f"SELECT * FROM '{path}/inputs.parquet'").df(),
+        query(f"SELECT * FROM '{path}/inputs.parquet'").df(),
     ):
         columns = np.stack([inputs["input_0"].to_numpy(), inputs["input_1"].to_numpy()], axis=1)
         np.testing.assert_array_equal(columns, run.inputs)
@@ -62,21 +68,23 @@ def test_tables(path: Path) -> None:
     assert list(pd.read_parquet(path / "layers.parquet")["digest"]) == digests
     assert pl.read_parquet(path / "layers.parquet")["digest"].to_list() == digests
     asked = f"SELECT status, \"params.data.samples\" FROM '{path}/run.parquet'"
-    assert duckdb.sql(asked).fetchall() == [("FINISHED", 1700)]
+    assert query(asked).fetchall() == [("FINISHED", 1700)]
     assert pl.read_parquet(path / "run.parquet")["run_id"].to_list() == [run.id]
     parameters = pl.read_parquet(path / "parameters.parquet")
-    np.testing.assert_array_equal(
-        np.array(parameters["values"].to_list()[0]), run.layers["dense1"].weights.ravel()
-    )
+    weights = run.layers["dense1"].weights
+    assert weights is not None
+    np.testing.assert_array_equal(parameters["values"].to_list()[0], weights.ravel())
 
 
 def test_wide_layers_have_one_column(tmp_path: Path) -> None:
-    path = Program(tmp_path).run("layers=one_dense", "layers.dense1.n_neurons=1025", "data.samples=2")
+    path = Program(tmp_path).run(
+        "layers=one_dense", "layers.dense1.n_neurons=1025", "data.samples=2"
+    )
     file = path / "layers/00-dense1.parquet"
     expected = runner.load(path).layers["dense1"].outputs
     assert expected.shape == (6, 1025)
     assert pl.read_parquet(file).columns == ["outputs"]
     np.testing.assert_array_equal(np.stack(pl.read_parquet(file)["outputs"].to_list()), expected)
     np.testing.assert_array_equal(np.stack(list(pd.read_parquet(file)["outputs"])), expected)
-    first = duckdb.sql(f"SELECT outputs[1] FROM '{file}'").fetchall()
+    first = query(f"SELECT outputs[1] FROM '{file}'").fetchall()
     np.testing.assert_array_equal(np.array(first, np.float32).ravel(), expected[:, 0])

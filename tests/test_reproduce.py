@@ -96,7 +96,7 @@ def test_a_reproduction_is_reproduced(program: Program) -> None:
 
 def test_bits_that_differ_are_named_with_the_environment(program: Program) -> None:
     """As if the run came from a machine whose BLAS rounds otherwise."""
-    run = program.run("data.samples=20")
+    run = program.run("data.samples=20", "save=statistics")
     _pretend(run, {"env.blas_kernel": "Zen9", "env.numpy": "1.0"})
     done = program.start("reproduce", str(run))
     assert done.returncode == 1, done.stderr
@@ -109,6 +109,14 @@ def test_bits_that_differ_are_named_with_the_environment(program: Program) -> No
     assert [change["key"] for change in told["environment"]] == ["env.blas_kernel"]
     assert told["sentence"].endswith(", because env.blas_kernel differs")
     assert [layer["same"] for layer in told["layers"]] == [True, False]
+
+
+def test_outputs_that_are_not_those_of_the_digest_are_damage(program: Program) -> None:
+    run = program.run("data.samples=20")
+    _pretend(run, {})
+    done = program.start("reproduce", str(run))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "01-dense2.parquet: has not the outputs of its digest" in done.stderr
 
 
 def _pretend(run: Path, facts: dict[str, str]) -> None:

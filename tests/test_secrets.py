@@ -102,7 +102,10 @@ def test_refused(program: Program, arguments: tuple[str, ...]) -> None:
 
 def test_hide() -> None:
     secrets = Secrets({"a": {"b": SECRET}, "n": 3}, {"a": {"b": "${X}"}, "n": "${N}"})
-    assert secrets.hide(f"3 of {SECRET}, {SECRET[:15]}… and …{SECRET[-15:]}") == "3 of ${X}, ${X}… and …${X}"
+    assert (
+        secrets.hide(f"3 of {SECRET}, {SECRET[:15]}… and …{SECRET[-15:]}")
+        == "3 of ${X}, ${X}… and …${X}"
+    )
     error = ConfigError("n", 3, f"needs more than {SECRET}")
     secrets.hide_in(error)
     assert str(error) == "n=${N}: needs more than ${X}"

@@ -32,7 +32,14 @@ module.datetime = Frozen
 def start(folder: Path, number: int, *more: str, path: str = str(ROOT)) -> subprocess.Popen[str]:
     """One of the runs, told apart by its seed and its number of samples."""
     return subprocess.Popen(
-        [sys.executable, "-m", "runner", f"seeds.seed={number}", f"data.samples={number + 1}", *more],
+        [
+            sys.executable,
+            "-m",
+            "runner",
+            f"seeds.seed={number}",
+            f"data.samples={number + 1}",
+            *more,
+        ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,

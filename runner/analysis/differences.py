@@ -135,8 +135,7 @@ def differences(
     def measured(read: Callable[[], list[Piece]]) -> list[Differences]:
         return [measure(piece, tolerance) for piece in read()]
 
-    # The sums of both files are computed meanwhile.
-    threads = threads or max(1, limits.cores() - 1)
+    threads = threads or limits.cores()
     waiting: deque[Future[list[Differences]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for read in pieces:

@@ -58,6 +58,22 @@ def _make_plugins_findable() -> None:
         importlib.invalidate_caches()
 
 
+_REGISTERED = ("schema", "schema.yaml")
+
+
+def _schema_of_others() -> dict[str, Any]:
+    """What an application that runs us has registered under the names that ours get."""
+    repository = ConfigStore.instance().repo
+    return {name: repository[name] for name in _REGISTERED if name in repository}
+
+
+def _forget_schema(others: dict[str, Any]) -> None:
+    repository = ConfigStore.instance().repo
+    for name in _REGISTERED:
+        repository.pop(name, None)
+    repository.update(others)
+
+
 @contextmanager
 def hydra_session(config_dir: str | None = None, config_path: str | None = None) -> Iterator[Hydra]:
     """A Hydra that knows our configuration, and is gone afterwards.
@@ -72,7 +88,7 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
     instance = GlobalHydra.instance()
     outer, outer_config = instance.hydra, HydraConfig.instance().cfg
     outer_version, outer_job = VersionBase.instance().version_base, JobRuntime.instance().conf
-    outer_resolvers = dict(BaseContainer._resolvers)
+    outer_resolvers, outer_schema = dict(BaseContainer._resolvers), _schema_of_others()
     version.setbase("1.3")
     JobRuntime.instance().conf = OmegaConf.create({"name": TASK_NAME})
     _make_plugins_findable()
@@ -100,6 +116,7 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
         VersionBase.instance().version_base = outer_version
         JobRuntime.instance().conf = outer_job
         BaseContainer._resolvers = outer_resolvers
+        _forget_schema(outer_schema)
 
 
 def compose(
@@ -134,7 +151,7 @@ def speaking_our_words(hydra: Hydra, overrides: Sequence[str]) -> Iterator[None]
     """Turns Hydra's errors into ours."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what is not of the input is raised again
         options: dict[str, list[str]] = {group: [] for group in hydra.list_all_config_groups()}
         ours = translate(error, overrides, options)
         raise ours from None

@@ -24,7 +24,7 @@ class HydraInstantiate:
 
         try:
             return _locate(target)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - importing runs the reader's code
             cause = error.__cause__ or error
             reason = one_line(str(cause), 100)
             raise ConfigError("_target_", target, f"cannot be imported: {reason}") from None

@@ -56,7 +56,7 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
 
 @contextmanager
 def _readers_may_leave() -> Iterator[None]:
-    """``--info | head`` ends as other programs do: logging would tell of every line it can't write."""
+    """``--info | head`` ends as other programs do: logging would tell of every line it lost."""
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         yield

@@ -51,13 +51,13 @@ def _complete_entry(parent: DictConfig, name: str, key: str) -> None:
     entry = parent._get_node(name)
     if not isinstance(entry, DictConfig) or entry._is_none() or entry._is_missing():
         return
-    schema = BY_TARGET.get(str(OmegaConf.to_container(entry, resolve=False).get("_target_")))  # type: ignore[union-attr]
+    raw: Any = OmegaConf.to_container(entry, resolve=False)
+    schema = BY_TARGET.get(str(raw.get("_target_")))
     if schema is None:
         return
     known = [f.name for f in dataclasses.fields(schema)]
-    for given in entry:
+    for given, value in raw.items():
         if given not in known:
-            value = OmegaConf.to_container(entry, resolve=False)[given]  # type: ignore[call-overload,index]
             there = [field for field in known if not field.startswith("_")]
             raise UnknownKeyError(f"{key}.{given}", value, str(given), there)
     if OmegaConf.get_type(entry) is schema:

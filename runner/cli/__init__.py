@@ -37,6 +37,7 @@ verbs
 overrides (Hydra's: key=value, +key=value, ~key; groups by their name)
   data=spiral|vertical|sine|book_sample|book_batch|table|normal|digits|iris|wine
   layers=one_dense|two_dense|book_two_layers|book_chapter_4|mlp
+  experiment=book_chapter_3|book_chapter_4|deep_tanh
   seeds=book|independent   numerics=nnfs|float32|float64   save=all|statistics|first
   name=... tags=[...] batch_size=65536 trust=[mymodule]   hydra.run.dir=DIR
 
@@ -61,6 +62,17 @@ class _Parser(ArgumentParser):
         raise UsageError(f"{self.prog.removeprefix('runner ')}: {message}; see {self.prog} --help")
 
 
+def _signed(arguments: Sequence[str]) -> list[str]:
+    """`--sort -KEY` as argparse takes it, which would look for an option called -KEY."""
+    joined: list[str] = []
+    for text in arguments:
+        if joined and joined[-1] == "--sort":
+            joined[-1] = f"--sort={text}"
+        else:
+            joined.append(text)
+    return joined
+
+
 def main(argv: Sequence[str]) -> int:
     """Does what the verb asks for; gives the exit code."""
     try:
@@ -72,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
         module = import_module(f"runner.cli.{verb}")
         parser = _Parser(prog=f"runner {verb}", description=VERBS[verb])
         module.arguments(parser)
-        code: int = module.do(parser.parse_args(rest))
+        code: int = module.do(parser.parse_args(_signed(rest)))
         return code
     except RunnerError as error:
         console.say(error.line())

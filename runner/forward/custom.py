@@ -120,7 +120,9 @@ class _blamed_on:  # noqa: N801 - reads as a phrase in a with statement
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: Any, traceback: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
+    ) -> None:
         if isinstance(error, SystemExit) or (
             isinstance(error, Exception) and not isinstance(error, LayerFailedError)
         ):

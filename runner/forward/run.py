@@ -89,8 +89,11 @@ def run(
         gathered = None
         if stage[-1] < len(network) - 1:
             gathered = np.empty((len(inputs), network[stage[-1]].plan.n_neurons), rule.dtype)
-        compute = _tiled if network[stage[0]].layer.rowwise else _whole
-        for batch in compute(arriving, network, stage, rule, batch_size, threads, clock):
+        if network[stage[0]].layer.rowwise:
+            batches = _tiled(arriving, network, stage, rule, batch_size, threads, clock)
+        else:
+            batches = _whole(arriving, network, stage, rule, clock)
+        for batch in batches:
             if gathered is not None and batch.position == stage[-1]:
                 gathered[batch.start : batch.start + len(batch.outputs)] = batch.outputs
             yield batch
@@ -113,8 +116,6 @@ def _whole(
     network: Sequence[NamedLayer],
     stage: range,
     rule: Rule,
-    batch_size: int,
-    threads: int,
     clock: Callable[[], float],
 ) -> Iterator[Batch]:
     """One layer on all rows at once, its outputs handed on in tiles."""
@@ -136,7 +137,6 @@ def _tiled(
     clock: Callable[[], float],
 ) -> Iterator[Batch]:
     """Layers tile by tile, several tiles at once, handed on in order."""
-
     ended = Event()
 
     def tile(start: int, stop: int) -> list[Batch]:
@@ -152,8 +152,8 @@ def _tiled(
             batches.append(Batch(position, start, arriving, clock() - started))
         return batches
 
-    # The reader's classes keep their outputs in themselves: two threads would mix them up. And
-    # here is where their code can be interrupted; a long product of ours is, in a thread of its own.
+    # The reader's classes keep their outputs in themselves: two threads would mix them up; and here
+    # their code can be interrupted. So can a long product of ours, in a thread of its own.
     ours = all(network[position].plan.is_ours for position in stage)
     short = len(inputs) <= TILE and _work(network, stage, len(inputs)) < _LONG
     if not ours or short or (threads == 1 and _work(network, stage, TILE) < _LONG):

@@ -230,10 +230,8 @@ def _class_metrics(plan: Plan, dataset: Dataset) -> tuple[ClassMetrics | None, l
     if last.target != "runner.layers.Softmax" or targets is None or targets.dtype.kind not in "iu":
         return None, []
     if int(targets.min()) < 0 or int(targets.max()) >= last.n_neurons:
-        return None, [
-            f"no metrics: the targets go from {targets.min()} to {targets.max()}, "
-            f"and {last.name} has {last.n_neurons} neurons"
-        ]
+        found = f"from {targets.min()} to {targets.max()}"
+        return None, [f"no metrics: targets {found}, and {last.name} has {last.n_neurons} neurons"]
     return ClassMetrics(), []
 
 

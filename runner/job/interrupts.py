@@ -23,7 +23,7 @@ def held_back() -> Iterator[None]:
         return
     arrived: list[int] = []
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: int, _: Any) -> None:
         arrived.append(number)
         for each in before:
             signal.signal(each, signal.SIG_DFL)

@@ -22,7 +22,17 @@ def run_log(directory: Path) -> Iterator[None]:
     """
     handler = _open(directory)
     root = logging.getLogger()
-    level = root.level
+    level, others = root.level, root.handlers[:]
+
+    def as_before(record: logging.LogRecord) -> bool:
+        """Whether the other handlers would have got this."""
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None and logger is not root and not logger.level:
+            logger = logger.parent
+        return logger is not root or record.levelno >= level
+
+    for other in others:
+        other.addFilter(as_before)
     root.addHandler(handler)
     root.setLevel(min(level, logging.INFO))
     try:
@@ -30,6 +40,8 @@ def run_log(directory: Path) -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.removeHandler(handler)
+        for other in others:
+            other.removeFilter(as_before)
         handler.close()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from runner.errors import ConfigError
 
 
-def value_of(row: Row, objective: str) -> float:
+def value_of(row: Mapping[str, Any], objective: str) -> float:
     """The metric or layer statistic of that name: ``loss``, ``dense2.std``.
 
     Raises:

@@ -149,13 +149,15 @@ def _dataset(
     with nnfs_rules(stream, dot=precision.name == "nnfs"):
         try:
             made = instantiate.call(target, arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             raise LayerFailedError(f"dataset {target} raised {reason}") from error
     dataset = _as_dataset(target, made)
-    classes = dataset.targets is not None and dataset.targets.dtype.kind in "iu"
-    n_classes = int(dataset.targets.max()) + 1 if classes else None  # type: ignore[union-attr]
-    return Shape(*dataset.inputs.shape, n_classes, dataset.inputs.dtype), lambda: dataset
+    targets = dataset.targets
+    classes = targets is not None and targets.dtype.kind in "iu"
+    n_classes = int(targets.max()) + 1 if targets is not None and classes else None
+    n_samples, n_features = dataset.inputs.shape
+    return Shape(n_samples, n_features, n_classes, dataset.inputs.dtype), lambda: dataset
 
 
 def _locate(key: str, target: str, instantiate: Instantiate) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.errors import ConfigError, RunnerError
 
 _SHORTEST = 4
-"""Of a text that is looked for in messages: `3` would be found everywhere, and gives nothing away."""
+"""Of a text that is looked for in messages: `3` would be found everywhere, and tells nothing."""
 
 _CUT = 8
 """Characters of a longer one that are enough to know it by: messages shorten what they show."""
@@ -88,9 +87,17 @@ def _at(dotted: str, tree: Any) -> Any:
 def _without_pieces(text: str, value: str, raw: str) -> str:
     """The text without the beginning or the end of a value that was cut to fit in."""
     while (start := text.find(value[:_CUT])) >= 0:
-        length = len(os.path.commonprefix([text[start:], value]))
+        length = _in_common(text[start:], value)
         text = text[:start] + raw + text[start + length :]
     while (end := text.find(value[-_CUT:]) + _CUT) >= _CUT:
-        length = len(os.path.commonprefix([text[:end][::-1], value[::-1]]))
+        length = _in_common(text[:end][::-1], value[::-1])
         text = text[: end - length] + raw + text[end:]
     return text
+
+
+def _in_common(one: str, other: str) -> int:
+    """How many characters they begin with are the same."""
+    for count, (here, there) in enumerate(zip(one, other, strict=False)):
+        if here != there:
+            return count
+    return min(len(one), len(other))

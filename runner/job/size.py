@@ -115,14 +115,14 @@ def _compare(plan: Plan, parts: Mapping[str, int], there: int | None, what: str)
 def _blamed(plan: Plan, parts: Mapping[str, int]) -> tuple[str, Any]:
     """The key, and its value, behind what takes the most."""
     most = max(parts, key=lambda part: parts[part])
-    widest = max(plan.layers, key=lambda p: p.n_inputs * p.n_neurons)
+    widest = max(plan.layers, key=lambda p: p.n_neurons)
     entry = plan.config["layers"][widest.key.removeprefix("layers.")]
-    wide = max(widest.n_inputs, widest.n_neurons) > plan.shape.n_samples
-    if most == "weights" or (most == "outputs" and wide):
+    samples, features = plan.shape.n_samples, plan.shape.n_features
+    if widest.n_neurons >= features and (most == "weights" or widest.n_neurons > samples):
         for key in ("width", "n_neurons"):
             if entry.get(key) is not None:
                 return f"{widest.key}.{key}", entry[key]
-    for key in ("samples", "path"):
+    for key in ("features", "samples", "path") if features > samples else ("samples", "path"):
         if key in plan.config["data"]:
             return f"data.{key}", plan.config["data"][key]
     return "data", plan.config["data"]["_target_"]

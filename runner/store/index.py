@@ -131,7 +131,9 @@ def resolve(name: str, root: str | Path = "outputs") -> Path:
     found = rows(root) if root.is_dir() else []
     stored = [row for row in found if row["run_id"]]
     if name == layout.LATEST and stored:
-        return Path(stored[0]["path"])
+        # The link leads nowhere: what it led to was deleted.
+        finished = [row for row in stored if row["status"] == layout.FINISHED]
+        return Path((finished or stored)[0]["path"])
     for key in ("run_id", "name"):
         for row in stored:
             if row[key] == name:

@@ -43,7 +43,7 @@ def plain_values(chunk: NDArray[np.uint8], count: int, dtype: np.dtype[Any]) -> 
         if at + length > len(chunk):
             return None
         data = chunk[at : at + length]
-        if zlib.crc32(data) != checksum:
+        if zlib.crc32(data.data) != checksum:
             return None
         values[done : done + length] = data
         at += length

@@ -31,7 +31,7 @@ class JobConfig:
         hydra_files: name -> text of what Hydra writes into ``.hydra``; empty if
             ``hydra.output_subdir`` is null, when Hydra writes nothing.
         by_hydra: composed by Hydra itself.
-        usual: Hydra has nothing to do around the job: no callbacks, no other directory, no variables,
+        usual: Hydra has nothing to do around the job: no callbacks, no other folder, no variables,
             no logging of the user's own.
     """
 

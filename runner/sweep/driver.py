@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from runner import limits
-from runner.app.compose import compose, hydra_session
+from runner.app.compose import hydra_session
 from runner.app.hints import translate
 from runner.errors import ConfigError, RunnerError, UsageError, clip
 from runner.store import layout, resolve
@@ -34,8 +33,12 @@ from runner.sweep.compose import Composer
 from runner.sweep.local import do_all, n_workers
 from runner.sweep.points import Points, points
 from runner.sweep.reuse import Reuse
+from runner.sweep.spec import hydra_overrides, recomposed, spec_of
 from runner.sweep.summary import Summary
 from runner.sweep.work import Row, SharedFacts, Work
+
+if TYPE_CHECKING:
+    from runner.sweep.crew import Crew
 
 _OWN = ("hydra.sweeper.", "hydra.launcher.", "hydra/launcher=", "hydra/sweeper=", "hydra.mode=")
 
@@ -98,12 +101,13 @@ class Driver:
                 _check_same(arguments, self._config, spec)
                 arguments = spec["task"]
                 hydra = stack.enter_context(hydra_session(spec["config_dir"], spec["config_path"]))
-                loader, master = hydra.config_loader, _recomposed(hydra, spec, directory)
+                loader, master = hydra.config_loader, recomposed(hydra, spec, directory)
             grid = self._grid(arguments, loader)
             jobs = self._filtered(grid, Composer(loader, master))
             composer = Composer(loader, master)
             _check_composable(grid, jobs, composer)
             workers = self._workers()
+            crew = stack.enter_context(self._crew())
             if directory is None:
                 directory, master = self._claim(arguments, master)
                 composer = Composer(loader, master)
@@ -111,7 +115,7 @@ class Driver:
                 retake_sweep(directory)
                 remove_remains(directory)
             stack.callback(release_sweep, directory)
-            return self._do(directory, composer, jobs, workers)
+            return self._do(directory, composer, jobs, workers, crew)
 
     def _resumed(self) -> Path | None:
         """The sweep that is to be taken up again; None: a new one."""
@@ -121,7 +125,7 @@ class Driver:
         directory = resolve(str(asked)).absolute()
         if not is_sweep(directory):
             raise ConfigError("hydra.sweeper.resume", asked, "is no sweep: name its directory")
-        named = [t for t in self._config.hydra.overrides.hydra if t.startswith("hydra.sweep.dir=")]
+        named = [t for t in hydra_overrides(self._config) if t.startswith("hydra.sweep.dir=")]
         if named and Path(str(self._config.hydra.sweep.dir)).absolute() != directory:
             raise ConfigError(
                 "hydra.sweep.dir", self._config.hydra.sweep.dir, f"but resume={asked}"
@@ -152,9 +156,24 @@ class Driver:
             raise ConfigError("hydra.sweeper.filter", condition, f"drops all {len(jobs)} points")
         return kept
 
+    @property
+    def _launcher(self) -> str | None:
+        """The name of the class, if it is one of ours."""
+        module, _, name = str(self._config.hydra.launcher.get("_target_")).rpartition(".")
+        return name if module == "hydra_plugins.runner_sweeper" else None
+
     def _workers(self) -> int:
+        """The processes on this machine that do jobs."""
         launcher = self._config.hydra.launcher
-        return n_workers(launcher.n_jobs) if _is_local(launcher) else 1
+        ours = self._launcher == "LocalLauncher" or launcher.get("scheduler", "") is None
+        return n_workers(launcher.n_jobs) if ours else 1
+
+    def _crew(self) -> AbstractContextManager[Crew | None]:
+        if self._launcher != "DaskLauncher":
+            return nullcontext()
+        from runner.sweep.cluster import Options, connected
+
+        return connected(Options.of(self._config.hydra.launcher))
 
     def _claim(self, arguments: Sequence[str], master: DictConfig) -> tuple[Path, DictConfig]:
         """A directory with what it takes to go on with the sweep, and the configuration for it."""
@@ -164,16 +183,7 @@ class Driver:
             raise ConfigError(
                 "hydra.sweep.dir", text, "needs a directory; leave it out for a new one"
             )
-        sources = {source.provider: source.path for source in master.hydra.runtime.config_sources}
-        spec = {
-            layout.FACT_VERSION: layout.LAYOUT_VERSION,
-            "config_name": master.hydra.job.config_name,
-            "config_path": sources.get("main"),
-            "config_dir": sources.get("command-line"),
-            "task": list(arguments),
-            "hydra": list(master.hydra.overrides.hydra),
-            "now": [[*key, value] for key, value in OmegaConf.get_cache(master)["now"].items()],
-        }
+        spec = spec_of(master, arguments)
         wanted = Path(text).absolute()
         directory = claim_sweep(
             wanted,
@@ -198,6 +208,7 @@ class Driver:
         composer: Composer,
         jobs: Sequence[tuple[str, ...]],
         workers: int,
+        crew: Crew | None,
     ) -> Outcome:
         threads = max(1, limits.cores() // workers)
         facts = SharedFacts(threads=threads)
@@ -213,7 +224,7 @@ class Driver:
                     if row is not None:
                         todo.remove(number)
                         summary.ended(record(row))
-            for row in self._rows(work, todo, workers):
+            for row in self._rows(work, todo, workers, crew):
                 summary.ended(record(row))
                 if self._options["fail_fast"] and row["status"] != layout.FINISHED:
                     break
@@ -221,11 +232,14 @@ class Driver:
         summary.show(directory, ordered, len(jobs))
         return Outcome(directory, ordered)
 
-    def _rows(self, work: Work, todo: Sequence[int], workers: int) -> Iterator[Row]:
-        if _is_local(self._config.hydra.launcher):
-            yield from do_all(work, todo, workers)
-            return
-        yield from self._elsewhere(work, todo)
+    def _rows(
+        self, work: Work, todo: Sequence[int], workers: int, crew: Crew | None
+    ) -> Iterator[Row]:
+        if crew is not None:
+            return crew.do(work, todo, read_spec(work.sweep))
+        if self._launcher == "LocalLauncher":
+            return do_all(work, todo, workers)
+        return self._elsewhere(work, todo)
 
     def _elsewhere(self, work: Work, todo: Sequence[int]) -> Iterator[Row]:
         """The jobs on one of Hydra's other launchers, which tells of them when all have ended."""
@@ -267,26 +281,9 @@ def _check_same(arguments: Sequence[str], config: DictConfig, spec: dict[str, An
         raise ConfigError(
             "hydra.sweeper.resume", shown, f"the sweep's overrides are {was}; leave them out"
         )
-    for text in config.hydra.overrides.hydra:
+    for text in hydra_overrides(config):
         if not text.startswith((*_OWN, "hydra.sweep.dir=")) and text not in spec["hydra"]:
             raise UsageError(f"{clip(text, 80)}: cannot change in a sweep that is taken up again")
-
-
-def _recomposed(hydra: Any, spec: dict[str, Any], directory: Path) -> DictConfig:
-    """The configuration the sweep was begun with, the clock's readings included."""
-    overrides = [*spec["hydra"], *spec["task"]]
-    master = compose(hydra, spec["config_name"], overrides, multirun=True)
-    _set_clock(master, spec["now"])
-    if Path(str(master.hydra.sweep.dir)).absolute() != directory:
-        overrides = [*spec["hydra"], f"hydra.sweep.dir='{directory}'", *spec["task"]]
-        master = compose(hydra, spec["config_name"], overrides, multirun=True)
-        _set_clock(master, spec["now"])
-    return master
-
-
-def _set_clock(master: DictConfig, readings: Sequence[Sequence[str]]) -> None:
-    HydraConfig.instance().set_config(master)
-    OmegaConf.get_cache(master)["now"].update({(key,): value for key, value in readings})
 
 
 def _check_composable(grid: Points, jobs: Sequence[tuple[str, ...]], composer: Composer) -> None:
@@ -318,10 +315,6 @@ def _runs_of(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
         previous = number
     if first is not None and previous is not None:
         yield first, previous
-
-
-def _is_local(launcher: DictConfig) -> bool:
-    return str(launcher.get("_target_", "")).endswith("runner_sweeper.LocalLauncher")
 
 
 def _dotted(prefix: str, node: dict[str, Any]) -> dict[str, Any]:

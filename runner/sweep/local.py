@@ -103,6 +103,11 @@ def launch(
 
 
 def returned(overrides: Sequence[str], row: Row) -> JobReturn:
+    """A job as somebody else's sweeper is told of it, with the objective as its value.
+
+    Raises:
+        ConfigError: the run has no number of that name.
+    """
     returned = JobReturn(overrides=overrides, working_dir=row["directory"])
     objective = row.get("params.objective")
     if row["status"] == layout.FINISHED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,7 @@ class Work:
     facts: SharedFacts
     callbacks: Callbacks = field(default_factory=Callbacks)
 
-    def __call__(self, numbers: Sequence[int]) -> Iterator[Row]:
+    def __call__(self, numbers: Iterable[int]) -> Iterator[Row]:
         """Does jobs; gives their rows in order, also of those that fail.
 
         Jobs that end close together are committed together, and none is told of before it is.

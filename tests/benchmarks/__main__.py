@@ -11,7 +11,16 @@ from pathlib import Path
 
 from tests.benchmarks.measure import Course, Module, markdown, measure
 
-NAMES = ("compare", "single_run")
+NAMES = (
+    "compare",
+    "composition",
+    "single_run",
+    "sweep",
+    "sweep_growth",
+    "sweep_on_disk",
+    "tracking",
+    "tracking_on_disk",
+)
 """The modules here that are benchmarks."""
 
 

@@ -50,9 +50,9 @@ def benchmark(folder: Path, *, quick: bool) -> Iterator[Benchmark]:
     yield Benchmark(
         title="Comparing two stored runs",
         question=(
-            f"A layer of {rows:,} x {WIDTH} float32. All read the files; ours also checks "
-            "their SHA-256, and says where, by how much and how often they differ. The goals "
-            "against pandas and datacompy are 9 and 12 times their speed."
+            f"A layer of {rows:,} x {WIDTH} float32. Ours says where, by how much and how "
+            "often they differ, and verifies the checksum of every page it takes values from. The "
+            "goals are 9 times the speed of assert_frame_equal, and 12 times that of datacompy."
         ),
         contenders=contenders,
         rounds=1 if quick else 5,
@@ -109,9 +109,9 @@ def _read_checked(*runs: Path) -> None:
 
 
 def _polars(a: Path, b: Path) -> None:
-    import polars
+    import polars as pl
 
-    polars.read_parquet(_file(a)).equals(polars.read_parquet(_file(b)))
+    pl.read_parquet(_file(a)).equals(pl.read_parquet(_file(b)))
 
 
 def _assert_frame_equal(a: Path, b: Path) -> None:
@@ -128,8 +128,8 @@ def _frame_compare(a: Path, b: Path) -> None:
 
 
 def _datacompy(a: Path, b: Path) -> None:
-    import datacompy
     import pandas as pd
+    from datacompy import PandasCompare
 
     left, right = (pd.read_parquet(_file(run)) for run in (a, b))
-    datacompy.PandasCompare(left, right, on_index=True).matches()
+    PandasCompare(left, right, on_index=True).matches()

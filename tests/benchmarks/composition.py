@@ -14,6 +14,7 @@ from tests.benchmarks.jobs import TASK
 from tests.benchmarks.measure import Benchmark, Contender
 
 LOAD = "Hydra's load_sweep_config"
+_KEYS = ("layers", "data", "seeds.seed")
 
 
 @contextmanager
@@ -21,8 +22,8 @@ def benchmark(folder: Path, *, quick: bool) -> Iterator[Benchmark]:
     """Jobs of one shape, and of a grid with groups in it."""
     slow, many = (2, 10) if quick else (40, 1000)
     seeds = [(f"seeds.seed={seed}", *TASK) for seed in range(many)]
-    groups = product(("one_dense", "two_dense"), ("spiral", "vertical"), range(many // 4))
-    mixed = [(f"layers={l}", f"data={d}", f"seeds.seed={s}") for l, d, s in groups]
+    groups = product(("one_dense", "two_dense"), ("spiral", "vertical"), map(str, range(many // 4)))
+    mixed = [tuple(map("=".join, zip(_KEYS, job, strict=True))) for job in groups]
     with hydra_session() as hydra:
         arguments = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={folder}"]
         master = compose(hydra, None, arguments, multirun=True)
@@ -33,6 +34,9 @@ def benchmark(folder: Path, *, quick: bool) -> Iterator[Benchmark]:
 
         def whole(number: int, job: Sequence[str]) -> None:
             Composer(loader, master).compose_by_hydra(number, job)
+
+        def new() -> Callable[[int, Sequence[str]], object]:
+            return Composer(loader, master).compose
 
         known = Composer(loader, master)
         for number, job in enumerate(seeds[:2]):
@@ -46,8 +50,8 @@ def benchmark(folder: Path, *, quick: bool) -> Iterator[Benchmark]:
             ),
             contenders=[
                 _each(LOAD, lambda: load, seeds[:slow]),
-                _each("runner, a seed a job", lambda: Composer(loader, master).compose, seeds),
-                _each("runner, and 4 choices of groups", lambda: Composer(loader, master).compose, mixed),
+                _each("runner, a seed a job", new, seeds),
+                _each("runner, and 4 choices of groups", new, mixed),
                 _each("runner, after the first jobs", lambda: known.compose, seeds),
                 _each("Hydra, with the texts of .hydra", lambda: whole, seeds[:slow]),
             ],

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from pyarrow.parquet import ParquetFile
@@ -59,7 +60,7 @@ def growth(folder: Path, jobs: int, part: int) -> list[list[str]]:
     if len(ends) != jobs:
         raise RuntimeError(f"{len(ends)} jobs in the index instead of {jobs}")
     marks = [min(moment.timestamp() for moment in index["start_time"]), *ends[part - 1 :: part]]
-    spans = list(zip(marks, marks[1:], strict=False))
+    spans = list(pairwise(marks))
     first = spans[0][1] - spans[0][0]
     rows = []
     for number, (begin, end) in enumerate(spans, 1):

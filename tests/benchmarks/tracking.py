@@ -12,7 +12,8 @@ from tests.benchmarks.measure import Benchmark
 from tests.benchmarks.processes import PEERS
 
 _PEERS = {
-    "Sacred": ("sacred", [str(PEERS / "sacred_runs.py")]),
+    "Sacred": ("sacred", [str(PEERS / "sacred_runs.py"), "fd"]),
+    "Sacred, printing not captured": ("sacred", [str(PEERS / "sacred_runs.py"), "no"]),
     "MLflow, files": ("mlflow", [str(PEERS / "mlflow_runs.py"), "files"]),
     "MLflow, sqlite": ("mlflow", [str(PEERS / "mlflow_runs.py"), "sqlite"]),
     "signac": ("signac", [str(PEERS / "signac_runs.py")]),
@@ -38,9 +39,9 @@ def against_trackers(folder: Path, title: str, *, quick: bool) -> Benchmark:
     return Benchmark(
         title=title,
         question=(
-            "Two dense layers on 300 points, a seed a run. The others record four parameters, the "
-            "mean and spread of each layer, and a parquet file of each layer's outputs; their start "
-            "and first run are not counted. We keep inputs, weights, provenance and checksums "
+            "Two dense layers on 300 points, a seed a run. The others record four parameters, each "
+            "layer's mean and spread, and its outputs as a parquet file; their start and their "
+            "first run are not counted. We keep inputs, weights, provenance and checksums "
             f"besides, and call a run finished once it is on disk.{note}"
         ),
         contenders=[

@@ -30,14 +30,14 @@ class Loop:
     """Writes runs that look like another one.
 
     Args:
-        sample: a run over one seed, whose directory is its number.
+        sample: a run whose directory is its seed, by its absolute path.
         target: a directory, made here.
         fsync: wait for every file and directory to be on disk.
     """
 
     def __init__(self, sample: Path, target: Path, *, fsync: bool) -> None:
-        self.target, self.fsync = target, fsync
-        self.number, self.old = sample.name, str(sample)
+        self.sample, self.target, self.fsync = sample, target, fsync
+        self.number = sample.name
         tables = {name: pq.ParquetFile(sample / f"{name}.parquet").read() for name in PARQUET}
         self.schemas = {name: table.schema for name, table in tables.items()}
         self.row: dict[str, Any] = tables["run"].to_pylist()[0]
@@ -97,6 +97,14 @@ class Loop:
             for folder in (directory / ".hydra", directory / "layers", directory, self.target):
                 sync(folder)
 
+    def check(self) -> None:
+        """Compares the run that has the sample's seed with the sample."""
+        again = self.target / self.number
+        names = [sorted(str(p.relative_to(r)) for p in r.rglob("*")) for r in (self.sample, again)]
+        digest = pq.ParquetFile(again / "run.parquet").read(["digest"]).to_pylist()[0]["digest"]
+        if names[0] != names[1] or digest != self.row["digest"]:
+            raise RuntimeError(f"{again} is not what {self.sample} is")
+
     def parameters(self, run_id: str, layers: list[tuple[Any, Any]]) -> Any:
         """The file of all weights and biases, a row each."""
         rows = [
@@ -135,7 +143,7 @@ class Loop:
         """The text of a configuration, with another seed and place."""
         for key in ("seed: ", "seeds.seed=", "num: ", "id: "):
             text = text.replace(f"{key}{self.number}\n", f"{key}{seed}\n")
-        return text.replace(self.old, str(directory.absolute()))
+        return text.replace(str(self.sample), str(directory.absolute()))
 
 
 def described(outputs: Any) -> dict[str, Any]:
@@ -145,7 +153,7 @@ def described(outputs: Any) -> dict[str, Any]:
         "std": float(outputs.std(dtype="f8")),
         "min": float(outputs.min()),
         "max": float(outputs.max()),
-        "zero_fraction": 1 - np.count_nonzero(outputs) / outputs.size,
+        "zero_fraction": int(np.count_nonzero(outputs == 0)) / outputs.size,
         "nonfinite_count": outputs.size - int(np.count_nonzero(np.isfinite(outputs))),
         "digest": digest(f"{outputs.dtype} {len(outputs)} {outputs.shape[1]}\n", outputs),
     }
@@ -179,6 +187,7 @@ def main() -> None:
     *options, sample, target, count = sys.argv[1:]
     loop = Loop(Path(sample), Path(target), fsync="--fsync" in options)
     print_seconds(loop.run, int(count))
+    loop.check()
 
 
 if __name__ == "__main__":

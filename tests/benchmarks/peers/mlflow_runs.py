@@ -22,7 +22,8 @@ def main() -> None:
     target.mkdir()
     files = target.as_uri()
     mlflow.set_tracking_uri(files if kind == "files" else f"sqlite:///{target}/runs.db")
-    mlflow.set_experiment(experiment_id=mlflow.create_experiment("two_layers", f"{files}/artifacts"))
+    experiment = mlflow.create_experiment("two_layers", f"{files}/artifacts")
+    mlflow.set_experiment(experiment_id=experiment)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as scratch:
 
         def record(seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Runs recorded by Sacred: ``sacred_runs.py TARGET COUNT``."""
+"""Runs recorded by Sacred: ``sacred_runs.py {fd,no} TARGET COUNT``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sacred import Experiment
+from sacred import SETTINGS, Experiment
 from sacred.observers import FileStorageObserver
 
 from tests.benchmarks.peers.two_layers import compute, parameters, print_seconds, store
@@ -15,7 +15,7 @@ from tests.benchmarks.peers.two_layers import compute, parameters, print_seconds
 
 def main() -> None:
     """Every run into Sacred's own directory, its artifacts copied there by Sacred."""
-    target, count = sys.argv[1], int(sys.argv[2])
+    SETTINGS.CAPTURE_MODE, target, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     experiment = Experiment("two_layers", save_git_info=False)
     experiment.observers.append(FileStorageObserver(target))
     experiment.add_config(parameters(0))

@@ -45,7 +45,8 @@ def parameters(seed: int) -> dict[str, int]:
 def compute(seed: int) -> tuple[dict[str, Any], dict[str, float]]:
     """Each layer's outputs, and their mean and spread as metrics."""
     outputs, _, layers = draw(seed)
-    kept, metrics = {}, {}
+    kept: dict[str, Any] = {}
+    metrics: dict[str, float] = {}
     for name, (weights, biases) in zip(LAYERS, layers, strict=True):
         outputs = forward(outputs, weights, biases)
         kept[name] = outputs

@@ -38,6 +38,16 @@ class LauncherOptions:
     n_jobs: Optional[int] = None  # noqa: UP045 - processes; null: one a core
 
 
+@dataclass
+class DaskOptions:
+    """``hydra.launcher.*`` of ``hydra/launcher=dask``: jobs on the workers of a dask scheduler."""
+
+    _target_: str = "hydra_plugins.runner_sweeper.DaskLauncher"
+    scheduler: Optional[str] = None  # noqa: UP045 - tcp://host:8786; null: a cluster on this machine
+    n_jobs: Optional[int] = None  # noqa: UP045 - processes of that cluster; null: one a core
+    batch_size: int = 10  # jobs in a message, at most
+
+
 class RunnerSweeper(Sweeper):
     """Grids of jobs that can be killed and taken up again."""
 
@@ -84,6 +94,30 @@ class LocalLauncher(Launcher):
         return launch(self._context, self._config, self.n_jobs, job_overrides, initial_job_idx)
 
 
+class DaskLauncher(Launcher):
+    """The workers of a dask scheduler."""
+
+    def __init__(self, scheduler: Optional[str], n_jobs: Optional[int], batch_size: int) -> None:  # noqa: UP045
+        self._options = {"scheduler": scheduler, "n_jobs": n_jobs, "batch_size": batch_size}
+        self._launch: Any = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Hydra's word that jobs are to come."""
+        from runner.sweep.cluster import Launch
+
+        self._launch = Launch(hydra_context, config, self._options)
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Does jobs of somebody else's sweeper."""
+        done: Sequence[JobReturn] = self._launch(job_overrides, initial_job_idx)
+        return done
+
+
 _STORE = ConfigStore.instance()
 _STORE.store(group="hydra/sweeper", name="runner", node=SweeperOptions, provider="runner")
 _STORE.store(group="hydra/launcher", name="local", node=LauncherOptions, provider="runner")
+_STORE.store(group="hydra/launcher", name="dask", node=DaskOptions, provider="runner")

@@ -1,0 +1,227 @@
+"""The verbs that find runs again, started as a person would."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runner
+from runner.cli import VERBS
+from runner.errors import DamagedError
+from tests.conftest import ROOT, Program
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """Three runs, and one that failed."""
+    program = Program(tmp_path_factory.mktemp("stored"))
+    for seed in (10, 9, 2):
+        program.run(f"seeds.seed={seed}", "layers=book_chapter_4", f"name=run-{seed}", "tags=[t]")
+    failing = ("+layers.x={_target_: collections.Counter, n_neurons: 3}", "trust=[collections]")
+    assert program.start(*failing).returncode == 1
+    return program
+
+
+@pytest.fixture
+def copied(stored: Program, tmp_path: Path) -> Program:
+    """The same runs, to be changed."""
+    shutil.copytree(stored.folder / "outputs", tmp_path / "outputs", symlinks=True)
+    return Program(tmp_path)
+
+
+def listed(program: Program, *arguments: str) -> list[dict[str, Any]]:
+    done = program.start("ls", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_ls(stored: Program) -> None:
+    lines = stored.start("ls").stdout.splitlines()
+    assert lines[0].split()[:4] == ["run_id", "status", "name", "start_time"]
+    assert [line.split()[1] for line in lines[1:]] == ["FAILED", *["FINISHED"] * 3]
+    assert [row["name"] for row in listed(stored)] == [None, "run-2", "run-9", "run-10"]
+    assert listed(stored, "outputs") == listed(stored)
+    assert re.match(r"\d{4}-\d\d-\d\dT.*\+00:00$", listed(stored)[0]["start_time"])
+
+
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        ("seeds.seed BETWEEN 1 AND 9", ["run-2", "run-9"]),
+        ("params.seeds.seed = 10 AND status = 'FINISHED'", ["run-10"]),
+        ("name LIKE 'run-%' AND metrics.accuracy > 0", ["run-2", "run-9", "run-10"]),
+        ("status = 'FAILED'", [None]),
+        ("1 = 0", []),
+    ],
+)
+def test_where(stored: Program, condition: str, names: list[str | None]) -> None:
+    assert [row["name"] for row in listed(stored, "--where", condition)] == names
+
+
+def test_columns_and_sort(stored: Program) -> None:
+    rows = listed(stored, "--columns", "name, seeds.seed,loss", "--sort", "seeds.seed")
+    assert list(rows[0]) == ["name", "params.seeds.seed", "metrics.loss"]
+    # By number, not by letter; the failed one has the seed 0.
+    assert [row["name"] for row in rows] == [None, "run-2", "run-9", "run-10"]
+    down = listed(stored, "--where", "name IS NOT NULL", "--sort", "-seeds.seed")
+    assert [row["name"] for row in down] == ["run-10", "run-9", "run-2"]
+
+
+def test_csv(stored: Program) -> None:
+    text = stored.start("ls", "--csv", "--columns", "name,seeds.seed,overrides").stdout
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["name", "params.seeds.seed", "overrides"]
+    assert rows[2] == ["run-2", "2", "seeds.seed=2 layers=book_chapter_4 name=run-2 tags=[t]"]
+    assert len(rows) == 5
+
+
+def test_show(stored: Program) -> None:
+    text = stored.start("show", "run-9").stdout
+    for words in (
+        "FINISHED",
+        "tags: t",
+        "activation2  Softmax",
+        "accuracy",
+        "seeds.seed",
+        "env.numpy",
+    ):
+        assert words in text
+    shown = json.loads(stored.start("show", "run-9", "--json").stdout)
+    assert shown["config"]["seeds"] == {"seed": 9}
+    assert shown["layers"][0]["name"] == "dense1"
+    assert shown["metrics.accuracy"] > 0
+    failed = stored.start("show", "latest").stdout  # the newest that finished
+    assert "run-2" in failed
+
+
+def test_verify(copied: Program) -> None:
+    assert copied.start("verify").returncode in (0, 2)
+    whole = copied.start("verify", "outputs")
+    assert (whole.returncode, whole.stderr) == (0, "")
+    path = Path(listed(copied, "--where", "name = 'run-9'")[0]["path"])
+    layer = copied.folder / path / "layers" / "02-dense2.parquet"
+    data = bytearray(layer.read_bytes())
+    data[len(data) // 2] ^= 1
+    layer.write_bytes(data)
+    for asked in ("outputs", "run-9", str(path)):
+        found = copied.start("verify", asked)
+        assert found.returncode == 1
+        assert "02-dense2.parquet" in found.stdout
+    [finding] = json.loads(copied.start("verify", "outputs", "--json").stdout)
+    assert finding["path"].endswith("02-dense2.parquet")
+    with pytest.raises(DamagedError):
+        _ = runner.load(copied.folder / path).layers["dense2"].outputs
+
+
+def test_rm_asks(copied: Program) -> None:
+    refused = copied.start("rm", "run-2")
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    assert ask(copied, "rm", "run-2", answer="n") == 2
+    assert len(listed(copied)) == 4
+    assert ask(copied, "rm", "run-2", answer="y") == 0
+    assert [row["name"] for row in listed(copied)] == [None, "run-9", "run-10"]
+    # What `latest` pointed to is gone: it is the next one now.
+    assert json.loads(copied.start("show", "latest", "--json").stdout)["name"] == "run-9"
+
+
+def ask(program: Program, *arguments: str, answer: str) -> int:
+    """Starts it on a terminal, and answers."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=program.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.write(ours, f"{answer}\n".encode())
+    _, err = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert "[y/N]" in err
+    return process.returncode
+
+
+def test_rm_yes(copied: Program) -> None:
+    assert copied.start("rm", "--yes", "run-9", "run-10").returncode == 0
+    assert [row["name"] for row in listed(copied)] == [None, "run-2"]
+    assert not list(copied.folder.glob("outputs/*/.*deleted"))
+    none = copied.start("rm", "--yes", "run-2", "run-9")
+    assert (none.returncode, "no run run-9" in none.stderr) == (2, True)
+    assert len(listed(copied)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("lss",), ("lss", "did you mean ls")),
+        (("frobnicate",), ("frobnicate", "ls", "show")),
+        (("show",), ("show", "RUN")),
+        (("show", "run-3"), ("run-3", "did you mean run-")),
+        (("show", "run"), ("run", "run-2")),
+        (("ls", "--where", "seeds.sed = 3"), ("--where", "seeds.sed")),
+        (("ls", "--where", "name ="), ("--where", "name =")),
+        (("ls", "--columns", "nam"), ("--columns", "nam", "did you mean name")),
+        (("ls", "--sort", "nam"), ("--sort", "nam", "did you mean name")),
+        (("ls", "nowhere"), ("nowhere",)),
+        (("ls", "--nope"), ("ls", "--nope")),
+        (("verify", "nowhere"), ("nowhere",)),
+        (("rm",), ("rm", "RUN")),
+    ],
+    ids=" ".join,
+)
+def test_refused(stored: Program, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    done = stored.start(*arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    [line] = done.stderr.splitlines()
+    assert len(line) <= 200
+    for word in words:
+        assert word in line
+
+
+def test_before_the_first_run(program: Program) -> None:
+    for verb in (("ls",), ("show", "latest"), ("verify", "outputs"), ("rm", "--yes", "x")):
+        done = program.start(*verb)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), verb
+
+
+def test_help_lists_the_verbs(program: Program) -> None:
+    for asked in ("--help", "-h"):
+        done = program.start(asked)
+        assert (done.returncode, done.stderr) == (0, "")
+        for verb, what in VERBS.items():
+            assert re.search(rf"^  {verb} +{re.escape(what)}$", done.stdout, re.MULTILINE)
+    for group in ("data", "layers", "experiment", "seeds", "numerics", "save"):
+        [line] = re.findall(rf"\b{group}=([\w|]+)", done.stdout.split("overrides")[1])[:1]
+        assert set(line.split("|")) == {
+            path.stem for path in (ROOT / "conf" / group).glob("*.yaml")
+        }
+    for verb in VERBS:
+        assert program.start(verb, "--help").stdout.startswith(f"usage: runner {verb}")
+
+
+def test_version(program: Program) -> None:
+    assert program.start("--version").stdout == f"runner {runner.__version__}\n"
+
+
+def test_a_reader_who_leaves(stored: Program) -> None:
+    call = f"{sys.executable} -m runner ls --json | head -1"
+    done = subprocess.run(
+        call, shell=True, cwd=stored.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[\n", "")
