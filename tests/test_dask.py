@@ -80,8 +80,11 @@ class Cluster:
         self.folder = folder
         self._file = folder / "scheduler.json"
         self.nodes: list[subprocess.Popen[str]] = []
-        options = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(self._file))
-        self._scheduler = _start("dask", "scheduler", "--port", "0", *options, folder=folder)
+        self._scheduler = _start(
+            "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+            "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(self._file),
+            folder=folder,
+        )  # fmt: skip
 
     @property
     def address(self) -> str:

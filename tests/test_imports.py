@@ -221,6 +221,8 @@ def test_run_loads_no_pandas(tmp_path: Path) -> None:
 
 def test_verb_loads_no_hydra(tmp_path: Path) -> None:
     loaded_after(call("data.samples=5"), tmp_path)
-    for verb in (["ls"], ["ls", "--json"], ["show", "latest"], ["verify", "outputs"]):
+    reading = "ls|ls --json|show latest|show latest --theory|verify outputs"
+    comparing = "compare latest latest|compare latest --similarity|compare latest --by seeds.seed"
+    for verb in map(str.split, f"{reading}|{comparing}".split("|")):
         loaded = loaded_after(call(*verb), tmp_path)
         assert loaded.isdisjoint({"hydra", "omegaconf", *HEAVY}), verb

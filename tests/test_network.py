@@ -63,7 +63,7 @@ def test_refuses_with_the_key(layers: dict[str, Any], key: str) -> None:
 
 def test_two_layers_of_one_name() -> None:
     mlp = {"_target_": "runner.layers.MLP", "depth": 1, "width": 2, "activation": "relu"}
-    with pytest.raises(ConfigError, match="mlp_dense1: two layers of one name, see layers.mlp"):
+    with pytest.raises(ConfigError, match=r"mlp_dense1: two layers of one name, see layers.mlp"):
         network.plan({"mlp": mlp, "mlp_dense1": _dense()}, 2)
 
 

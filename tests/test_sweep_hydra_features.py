@@ -35,8 +35,9 @@ class Calls(Callback):
         self._note("start", number=HydraConfig.get().job.num, here=os.getcwd())
 
     def on_job_end(self, config, job_return, **kwargs):
-        self._note("end", number=config.hydra.job.num, status=job_return.status.name,
-                   value=job_return._return_value if job_return.status.name == "COMPLETED" else None)
+        status = job_return.status.name
+        value = job_return.return_value if status == "COMPLETED" else None
+        self._note("end", number=config.hydra.job.num, status=status, value=value)
 
     def on_multirun_end(self, config, **kwargs):
         self._note("multirun end")
@@ -49,6 +50,7 @@ class Curious:
     def forward(self, inputs):
         import logging
         logging.getLogger("mine").info("a word of mine")
+        logging.getLogger("mine").debug("whispered")
         if os.environ.get("MARK") == "fail" or self.seed == -1:
             raise ZeroDivisionError("as asked")
         with open("seen.txt", "a") as file:
@@ -121,7 +123,7 @@ def test_variables_and_the_folder_of_the_job(calls: Program) -> None:
 @pytest.mark.parametrize(
     ("override", "name", "words"),
     [
-        ("hydra.verbose=true", "runner.log", ("a word of mine", "DEBUG")),
+        ("hydra.verbose=true", "runner.log", ("a word of mine", "whispered")),
         ("hydra.job.name=other", "other.log", ("a word of mine", "layer 0 dense1")),
         (
             "hydra.job_logging.formatters.simple.format='MINE %(message)s'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,24 @@ from runner import job
 from runner.app.compose import compose
 from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
-from runner.errors import UsageError
+from runner.errors import ConfigError, MissingExtraError, UsageError
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import adopt, claim_sweep, release_sweep
 from runner.store.commit import point_latest
 from runner.store.sweeps import job_row, rebuild
 
+_OPTIMISING = tuple(f"hydra_plugins.hydra_{name}_sweeper" for name in ("optuna", "ax", "nevergrad"))
+
 
 def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -> int:
     """Composes the sweep and hands it to the sweeper that was chosen; gives the exit code."""
     asked = any(text.startswith("hydra.mode=") for text in overrides)
     overrides = list(overrides) if asked else [*overrides, "hydra.mode=MULTIRUN"]
+    if "hydra/sweeper=optuna" in overrides:
+        _need_optuna()
     cfg = compose(hydra, config_name, overrides, multirun=True)
+    _check_objective(cfg)
     HydraConfig.instance().set_config(cfg)
     callbacks = Callbacks(cfg)
     callbacks.on_multirun_start(config=cfg, config_name=config_name)
@@ -50,6 +56,23 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
     point_latest(Path("outputs"), directory)
     print(directory, flush=True)
     return 1 if failed else 0
+
+
+def _need_optuna() -> None:
+    try:
+        found = find_spec("hydra_plugins.hydra_optuna_sweeper")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise MissingExtraError("hydra-optuna-sweeper", "optuna", "hydra/sweeper=optuna")
+
+
+def _check_objective(cfg: Any) -> None:
+    """Without a number to work on, an optimising sweeper would tell so after its first jobs."""
+    module = str(cfg.hydra.sweeper.get("_target_"))
+    if module.startswith(_OPTIMISING) and cfg.get("objective") is None:
+        problem = "has to be given: the name of a metric or a layer's statistic, as dense2.std"
+        raise ConfigError("objective", None, problem)
 
 
 def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[Path, int]:
