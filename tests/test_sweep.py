@@ -245,7 +245,8 @@ def test_a_killed_sweep_is_taken_up_again(slow: Program, finished: int) -> None:
     if finished:
         sweep = _wait_for(slow, finished)
     else:
-        while not (found := list(slow.folder.glob("outputs/multirun/*/*/.sweep.json"))):
+        # Not the hidden name that it has while its first files are written.
+        while not (found := list(slow.folder.glob("outputs/multirun/*/[0-9]*/.sweep.json"))):
             time.sleep(0.002)
         sweep = found[0].parent
     os.killpg(process.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -260,6 +261,8 @@ def _indexing(directory: Path, rows: dict[int, Row]) -> Iterator[Any]:
     journal = Journal(directory)
 
     def record(row: Row) -> Row:
+        # A row from a worker brings its own copies of the names of a hundred columns.
+        row = {sys.intern(name): value for name, value in row.items()}
         rows[row["number"]] = row
         journal.append([row])
         return row
