@@ -219,7 +219,7 @@ def test_an_interrupt_ends_a_cluster_of_our_own(mine: Program, number: signal.Si
     )  # fmt: skip
     until(lambda: len(_finished(mine)) >= 2)
     sweep = next(iter(_finished(mine))).parent
-    until(lambda: list(sweep.glob("*/.claim")))
+    until(lambda: [path for path in sweep.glob("*/.claim") if int(path.parent.name) >= 2])
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal sends it: to everybody
     else:
@@ -229,7 +229,7 @@ def test_an_interrupt_ends_a_cluster_of_our_own(mine: Program, number: signal.Si
     assert time.monotonic() - begun < 5
     assert process.returncode == 128 + number, told
     assert "Traceback" not in told
-    assert _alive_in(process.pid) == []
+    until(lambda: not _alive_in(process.pid), 2)  # Python's own tracker goes after its parent
     statuses = {row["status"] for row in sweep_rows(sweep)}
     assert statuses == {"FINISHED", "INTERRUPTED"}
     assert not list(sweep.glob("*/.claim"))

@@ -14,7 +14,10 @@ from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
 from tests.conftest import ROOT, Program
 
-pytestmark = pytest.mark.skipif(find_spec("joblib") is None, reason="needs hydra-joblib-launcher")
+# Not `joblib`, which comes with scikit-learn as well.
+pytestmark = pytest.mark.skipif(
+    find_spec("hydra_plugins.hydra_joblib_launcher") is None, reason="needs hydra-joblib-launcher"
+)
 
 
 def _sweep(program: Program, *arguments: str, code: int = 0) -> tuple[Path, str]:
