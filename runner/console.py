@@ -66,6 +66,11 @@ class Progress:
         self._bar.start()
 
 
+def give(result: object) -> None:
+    """A result, on stdout, where nothing else goes."""
+    print(result, flush=True)
+
+
 def say(text: str) -> None:
     """A line for the person at the terminal: stderr, so that stdout holds results alone."""
     print(text, file=sys.stderr, flush=True)

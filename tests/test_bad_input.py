@@ -80,6 +80,10 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("~layers.dense3",): ("layers.dense3",),
     ("--experimental-rerun", "config.pickle"): ("--experimental-rerun", "reproduce"),
     ("--no-such-option",): ("--no-such-option",),
+    ("name=latest",): ("name", "latest"),
+    ("name=../x",): ("name", "../x"),
+    ("+layers.x={_target_:os.system}", "trust=[os]"): ("layers.x._target_", "policy"),
+    ("ls", "--json", "--csv"): ("--csv", "--json"),
     ("shwo",): ("shwo", "show"),
 }
 

@@ -201,11 +201,11 @@ def test_a_class_that_works_in_place(folder: Program) -> None:
 def test_a_class_that_fails(folder: Program, target: str, words: tuple[str, ...]) -> None:
     before = set(folder.folder.glob("outputs/*/*"))
     done = folder.start("layers=one_dense", layer("mine", target), TRUST)
-    assert (done.returncode, done.stdout) == (1, "")
     last = done.stderr.splitlines()[-1]
     assert last.startswith("runner: layer mine ")
     assert len(last) <= 200
     [directory] = set(folder.folder.glob("outputs/*/*")) - before
+    assert (done.returncode, done.stdout) == (1, f"{directory}\n")
     run = runner.load(directory)
     assert run.metadata["status"] == "FAILED"
     assert len(run.layers) == 0
@@ -279,3 +279,17 @@ def test_the_console_script_finds_modules_too(folder: Program) -> None:
     done = subprocess.run(call, cwd=folder.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert runner.load(done.stdout.strip()).layers["mine"].kind == "Layer_Dense"
+
+
+def test_what_a_class_prints_is_no_result(folder: Program) -> None:
+    (folder.folder / "talks.py").write_text(
+        "print('imported')\n\n\n"
+        "class Talks:\n"
+        "    def forward(self, inputs):\n"
+        "        print('forward')\n"
+        "        return inputs\n"
+    )
+    done = folder.start("layers=one_dense", layer("t", "talks.Talks"), "trust=[talks]")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert "forward" in done.stderr

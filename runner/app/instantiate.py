@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 from runner.errors import ConfigError, UntrustedError, clip, one_line
@@ -21,13 +23,23 @@ class HydraInstantiate:
             ConfigError: there is no such module, or nothing of that name in it.
         """
         from hydra._internal.utils import _locate
+        from hydra.errors import InstantiationException
+        from hydra.utils import instantiate
 
         try:
-            return _locate(target)
+            # What the reader's code prints is no result of ours.
+            with redirect_stdout(sys.stderr):
+                found = _locate(target)
         except Exception as error:  # noqa: BLE001 - importing runs the reader's code
             cause = error.__cause__ or error
             reason = one_line(str(cause), 100)
             raise ConfigError("_target_", target, f"cannot be imported: {reason}") from None
+        try:
+            instantiate({"_target_": target, "_partial_": True})
+        except InstantiationException as error:
+            if error.__cause__ is None:
+                raise ConfigError("_target_", target, "Hydra's own policy forbids it") from None
+        return found
 
     def call(self, target: str, kwargs: Mapping[str, Any]) -> Any:
         """What the class or function gives for these arguments.
@@ -41,7 +53,8 @@ class HydraInstantiate:
 
         config = {"_target_": target, "_recursive_": False, "_convert_": "all", **kwargs}
         try:
-            return instantiate(config)
+            with redirect_stdout(sys.stderr):
+                return instantiate(config)
         except InstantiationException as error:
             theirs = error.__cause__
             if theirs is None:

@@ -43,6 +43,8 @@ def carry_out(work: Job, inside: Callable[[Claim, Do], Result], *, quiet: bool =
     except BaseException:
         # Without a run in it, its directory is of no use to anybody.
         claimed.abandon()
+        if not quiet and claimed.directory.is_dir():
+            console.give(claimed.directory)
         raise
     finally:
         progress.close()

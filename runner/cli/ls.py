@@ -22,8 +22,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--where", metavar="SQL", help="a condition: 'seeds.seed < 5'")
     parser.add_argument("--columns", metavar="A,B", help="what to show of each run")
     parser.add_argument("--sort", metavar="KEY", help="by this column; -KEY: largest first")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--csv", action="store_true", help="print CSV")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print CSV")
     parser.add_argument("--clean", action="store_true", help="sweep up what dead runs left")
 
 

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from runner import console
-from runner.errors import NotFoundError, UsageError
+from runner.errors import NotFoundError, UsageError, clip
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -22,6 +22,8 @@ def do(args: Namespace) -> int:
     from runner.store import is_alive, resolve, rows
 
     paths = [resolve(name) for name in args.runs]
+    for name in args.runs:
+        _refuse_several(name)
     runs = [row for path in paths for row in rows(path)]
     for path, name in zip(paths, args.runs, strict=True):
         if not rows(path):
@@ -35,6 +37,18 @@ def do(args: Namespace) -> int:
     for path in paths:
         remove(path)
     return 0
+
+
+def _refuse_several(name: str) -> None:
+    """A name that several runs have is good enough to show one, and not to delete one."""
+    from runner.store import rows
+
+    if Path(name).exists() or not Path("outputs").is_dir():
+        return
+    same = [row["run_id"] for row in rows("outputs") if row["name"] == name]
+    if len(same) > 1:
+        ids = clip(", ".join(same), 110)
+        raise UsageError(f"rm {clip(name, 40)}: {len(same)} runs have this name; say which: {ids}")
 
 
 def _confirmed(question: str) -> bool:

@@ -74,7 +74,11 @@ def _layers(run: Run) -> list[dict[str, Any]]:
 
 
 def _layer_table(layers: list[dict[str, Any]]) -> str:
-    heads = ("", "layer", "kind", "shape", "mean", "std", "min", "max", "zeros", "digest")
+    heads = ["", "layer", "kind", "shape", "mean", "std", "min", "max", "zeros", "digest"]
+    # Shown where it says something: the statistics beside it are of the other values.
+    counted = any(row["nonfinite_count"] for row in layers)
+    if counted:
+        heads.insert(-1, "not finite")
     cells = [
         (
             str(row["position"]),
@@ -83,6 +87,7 @@ def _layer_table(layers: list[dict[str, Any]]) -> str:
             f"{row['n_samples']} x {row['n_neurons']}",
             *(console.number(row[k]) for k in ("mean", "std", "min", "max")),
             f"{100 * row['zero_fraction']:.3g}%",
+            *([str(row["nonfinite_count"])] if counted else []),
             row["digest"][:12],
         )
         for row in layers

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.data import nnfs_rules
-from runner.errors import LayerFailedError
+from runner.errors import LayerFailedError, RunnerError
 from runner.forward.targets import Instantiate
 from runner.numerics import Rule
 
@@ -81,7 +82,7 @@ class CustomLayer:
         """
         # A copy: a class that works in place would change the outputs of the layer before.
         inputs = inputs.copy()
-        with self._rules(), _blamed_on(self.name):
+        with self._rules(), redirect_stdout(sys.stderr), _blamed_on(self.name):
             result = self._layer.forward(inputs)
             outputs = self._layer.output if result is None else result
         expected = (len(inputs), self.n_neurons)
@@ -124,7 +125,7 @@ class _blamed_on:  # noqa: N801 - reads as a phrase in a with statement
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
     ) -> None:
         if isinstance(error, SystemExit) or (
-            isinstance(error, Exception) and not isinstance(error, LayerFailedError)
+            isinstance(error, Exception) and not isinstance(error, RunnerError)
         ):
             raise LayerFailedError(
                 f"layer {self._name} raised {type(error).__name__}: {error}"

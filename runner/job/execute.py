@@ -19,6 +19,7 @@ from runner.errors import (
     LayerFailedError,
     RunnerError,
     WriteError,
+    clip,
     interruption,
     one_line,
 )
@@ -131,6 +132,7 @@ def execute(
                 )
             for row in layers:
                 log.info("layer %(position)d %(name)s: mean %(mean)g, std %(std)g", row)
+            notes += _not_finite(layers)
             for note in notes:
                 log.warning("%s", note)
         close_logs_in(claim.directory)
@@ -222,6 +224,17 @@ def _pass(
     rows = [keeper.row() for keeper in keepers]
     writer.layers(rows)
     return rows, metrics.row() if metrics else {}, notes
+
+
+def _not_finite(layers: list[dict[str, Any]]) -> list[str]:
+    """What the statistics have left out."""
+    counts = [
+        f"{row['name']} ({row['nonfinite_count']} of {row['n_samples'] * row['n_neurons']})"
+        for row in layers
+        if row["nonfinite_count"]
+    ]
+    told = clip(", ".join(counts), 120)
+    return [f"values that are not finite, left out of the statistics: {told}"] if counts else []
 
 
 def _class_metrics(plan: Plan, dataset: Dataset) -> tuple[ClassMetrics | None, list[str]]:

@@ -68,6 +68,7 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
         LayerFailedError: a dataset function of the user's raised.
     """
     config = job.config
+    _check_name(config["name"])
     trust = _trusted(config["trust"])
     precision = rule(config["numerics"]["rule"])
     data_stream, layer_stream = _streams(config["seeds"])
@@ -93,6 +94,12 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
     )
     size.check(plan, job.directory)
     return plan
+
+
+def _check_name(name: str | None) -> None:
+    """A name is what the run is asked for by: it must not mean something else."""
+    if name is not None and (not name.strip() or name == "latest" or "/" in name):
+        raise ConfigError("name", name, "needs a word that is no path, and not latest")
 
 
 def _trusted(trust: Any) -> list[str]:
