@@ -21,7 +21,7 @@ from runner.job import Job, Result, value_of
 from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
-from runner.store.claim import Claim, claim, is_alive, remove
+from runner.store.claim import Claim, claim, is_alive, read_claim, remove
 from runner.store.commit import Sealed, commit_all
 from runner.store.sweeps import job_row, row_of_run
 from runner.sweep.around import inside_run_job
@@ -116,9 +116,13 @@ class Work:
                 do(put_in_place=sealed.append)
             else:
                 self._by_hydra(number, work, do, rows)
-        except InterruptedRunError:
+        except InterruptedRunError as error:
             if sealed:
                 commit_all(sealed)
+            elif not rows and composed is not None and self._is_ours(_job(composed).directory):
+                # Between the claim and the first line of the run.
+                reason = f"interrupted by signal {error.exit_code - 128}"
+                self.bury(number, reason, layout.INTERRUPTED)
             raise
         except BaseException as error:  # noqa: BLE001 - no job of a sweep may stop the others
             if not rows and composed is not None and not composed.usual:
@@ -145,6 +149,11 @@ class Work:
         """Sees to it that nobody who lives is at the job."""
         if self._is_inside(directory) and is_alive(directory):
             raise UsageError(f"job {directory.name} is being done by another process")
+
+    def _is_ours(self, directory: Path) -> bool:
+        """Whether this process has claimed the directory and left no run in it."""
+        owner = read_claim(directory) if self._is_inside(directory) else None
+        return owner is not None and owner.get("pid") == os.getpid()
 
     def _is_inside(self, directory: Path) -> bool:
         return directory.is_relative_to(self.sweep) and directory != self.sweep
