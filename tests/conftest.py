@@ -33,6 +33,18 @@ class Program:
             check=False,
         )
 
+    def begin_sweep(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a sweep in a process group of its own, and does not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "runner", "-m", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> Path:
         """A run that has to succeed; gives its directory."""
         done = self.start(*arguments, env=env)

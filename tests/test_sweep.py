@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 import runner
 from runner.store.sweeps import rebuild, sweep_rows
 from runner.store.verify import verify
-from tests.conftest import ROOT, Program
+from tests.conftest import Program
 
 SLOW = """
 import time
@@ -204,18 +202,6 @@ def test_keys_in_step_and_a_filter(program: Program) -> None:
     assert seen == [(10, 2, 0), (10, 2, 1), (20, 3, 0), (20, 3, 1), (30, 4, 1)]
 
 
-def _start(program: Program, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "runner", "-m", *arguments],
-        cwd=program.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def _wait_for(program: Program, finished: int) -> Path:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -241,7 +227,7 @@ def _alive_in(group: int) -> list[int]:
 @pytest.mark.parametrize("finished", [0, 3])
 def test_a_killed_sweep_is_taken_up_again(slow: Program, finished: int) -> None:
     points = ("seeds.seed=range(12)", *_slow(0.1))
-    process = _start(slow, *points, "hydra.launcher.n_jobs=2")
+    process = slow.begin_sweep(*points, "hydra.launcher.n_jobs=2")
     if finished:
         sweep = _wait_for(slow, finished)
     else:
@@ -296,7 +282,9 @@ def test_resume_repeats_what_failed(slow: Program) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupted(slow: Program, number: signal.Signals, code: int, workers: int) -> None:
-    process = _start(slow, "seeds.seed=range(40)", *_slow(0.3), f"hydra.launcher.n_jobs={workers}")
+    process = slow.begin_sweep(
+        "seeds.seed=range(40)", *_slow(0.3), f"hydra.launcher.n_jobs={workers}"
+    )
     sweep = _wait_for(slow, 1)
     # Into the next job: the first ones keep their claim until they are committed.
     while not [path for path in sweep.glob("*/.claim") if int(path.parent.name) >= workers]:

@@ -8,30 +8,16 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from runner.store.layout import FINISHED
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
-from tests.conftest import ROOT, Program
+from tests.conftest import Program
 
 KILLS = int(os.environ.get("RUNNER_KILLS", "4"))
 JOBS = 60
-
-
-def _start(program: Program, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "runner", "-m", *arguments],
-        cwd=program.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def _stamps(sweep: Path) -> dict[str, int]:
@@ -49,7 +35,7 @@ def _alive_in(group: int) -> bool:
 
 def test_nothing_is_lost_or_done_twice(program: Program) -> None:
     chance = random.Random(0)
-    whole = _start(program, f"seeds.seed=range({JOBS})", "hydra.sweep.dir=whole")
+    whole = program.begin_sweep(f"seeds.seed=range({JOBS})", "hydra.sweep.dir=whole")
     told = whole.communicate()[1]
     assert whole.returncode == 0, told
     expected = [row["digest"] for row in sweep_rows(program.folder / "whole")]
@@ -59,7 +45,7 @@ def test_nothing_is_lost_or_done_twice(program: Program) -> None:
         sweep = program.folder / f"sweep{sweeps}"
         arguments = [f"seeds.seed=range({JOBS})", f"hydra.sweep.dir={sweep}"]
         while True:
-            process = _start(program, *arguments)
+            process = program.begin_sweep(*arguments)
             # From the start to a little after the end, most of them while jobs are done.
             time.sleep(
                 chance.uniform(0.5, 2.0) if chance.random() < 0.8 else chance.uniform(0, 2.5)
@@ -88,7 +74,7 @@ def test_nothing_is_lost_or_done_twice(program: Program) -> None:
             assert not ended, told
             before = stamps
             arguments = [f"hydra.sweeper.resume={sweep}"]
-            process = _start(program, *arguments)
+            process = program.begin_sweep(*arguments)
             if chance.random() < 0.5:
                 told = process.communicate()[1]
                 assert process.returncode == 0, told

@@ -10,7 +10,6 @@ from typing import Any
 
 from runner import console
 from runner.cli.printing import as_json, cell, short
-from runner.cli.rm import remove
 from runner.errors import NotFoundError, UnknownKeyError
 
 ROOT = Path("outputs")
@@ -60,6 +59,8 @@ def do(args: Namespace) -> int:
 
 def _clean(found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:
     """Removes the directories of runs whose process is gone; gives the rows that stay."""
+    from runner.store.claim import remove
+
     swept = [row for row in found if row["status"] == dead]
     for row in swept:
         remove(Path(row["path"]))

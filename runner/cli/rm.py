@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -20,6 +19,7 @@ def arguments(parser: ArgumentParser) -> None:
 def do(args: Namespace) -> int:
     """Deletes them; 2 if the answer was no."""
     from runner.store import is_alive, resolve, rows
+    from runner.store.claim import remove
 
     paths = [resolve(name) for name in args.runs]
     for name in args.runs:
@@ -56,13 +56,3 @@ def _confirmed(question: str) -> bool:
         raise UsageError(f"rm: {question} nobody to ask; say --yes")
     console.say(f"{question} [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def remove(path: Path) -> None:
-    """Deletes a run's directory; under another name first, so that no half of it is ever seen."""
-    from runner.store.files import writing
-
-    with writing(path):
-        doomed = path.with_name(f".{path.name}.deleted")
-        path.rename(doomed)
-        shutil.rmtree(doomed)
