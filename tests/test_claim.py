@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ConfigError, WriteError
-from runner.store.claim import adopt, claim, claim_sweep, claimed_at, is_alive, read_claim
+from runner.store.claim import adopt, claim
+from runner.store.owner import claimed_at, is_alive, read_claim
+from runner.store.sweep_claim import claim_sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 32

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.store.claim import is_alive
+from runner.store.owner import is_alive
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
 from tests.conftest import ROOT, Program

@@ -18,10 +18,11 @@ import pytest
 
 from runner.errors import DamagedError, NotFoundError, RunnerError
 from runner.store import layout
-from runner.store.claim import claim, claim_sweep
+from runner.store.claim import claim
 from runner.store.commit import commit, point_latest
 from runner.store.index import resolve, rows, runs
 from runner.store.read import Run, load
+from runner.store.sweep_claim import claim_sweep
 from runner.store.write import RunWriter
 
 ROOT = Path(__file__).resolve().parent.parent

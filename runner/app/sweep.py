@@ -22,8 +22,9 @@ from runner.app.plain import plain
 from runner.errors import ConfigError, MissingExtraError, UsageError
 from runner.job import Job
 from runner.store import layout
-from runner.store.claim import adopt, claim_sweep, release_sweep
+from runner.store.claim import adopt
 from runner.store.commit import point_latest
+from runner.store.sweep_claim import claim_sweep, release_sweep
 from runner.store.sweeps import job_row, rebuild
 
 _OPTIMISING = tuple(f"hydra_plugins.hydra_{name}_sweeper" for name in ("optuna", "ax", "nevergrad"))

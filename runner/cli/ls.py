@@ -36,7 +36,7 @@ def do(args: Namespace) -> int:
         raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
     found = rows(args.path)
     if args.clean:
-        found = _clean(found, layout.DEAD)
+        found = _clean(args.path, found, layout.DEAD)
     if args.where is not None:
         found = [found[at] for at in matching(found, args.where)]
     if args.sort is not None:
@@ -57,14 +57,16 @@ def do(args: Namespace) -> int:
     return 0
 
 
-def _clean(found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:
-    """Removes the directories of runs whose process is gone; gives the rows that stay."""
-    from runner.store.claim import remove
+def _clean(root: Path, found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:
+    """Removes what processes that are gone have left; gives the rows that stay."""
+    from runner.store.remains import remove, sweep_up_below
 
     swept = [row for row in found if row["status"] == dead]
     for row in swept:
         remove(Path(row["path"]))
-    console.say(f"swept up {len(swept)} dead run{'' if len(swept) == 1 else 's'}")
+    others = sweep_up_below(root)
+    also = f" and {others} other leftover{'' if others == 1 else 's'}" if others else ""
+    console.say(f"swept up {len(swept)} dead run{'' if len(swept) == 1 else 's'}{also}")
     return [row for row in found if row["status"] != dead]
 
 

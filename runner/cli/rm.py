@@ -19,7 +19,8 @@ def arguments(parser: ArgumentParser) -> None:
 def do(args: Namespace) -> int:
     """Deletes them; 2 if the answer was no."""
     from runner.store import is_alive, resolve, rows
-    from runner.store.claim import remove
+    from runner.store.remains import remove
+    from runner.store.sweeps import is_sweep, sweep_rows, write_index
 
     paths = [resolve(name) for name in args.runs]
     for name in args.runs:
@@ -36,6 +37,9 @@ def do(args: Namespace) -> int:
         return 2
     for path in paths:
         remove(path)
+    for sweep in {path.absolute().parent for path in paths}:
+        if sweep.is_dir() and is_sweep(sweep) and not is_alive(sweep):
+            write_index(sweep, sweep_rows(sweep))
     return 0
 
 

@@ -9,10 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runner.store.claim import Claim, adopt, claim_sweep, is_alive
+    from runner.store.claim import Claim, adopt
     from runner.store.commit import point_latest
     from runner.store.index import resolve, rows, runs
+    from runner.store.owner import is_alive
     from runner.store.read import Layer, Run, load
+    from runner.store.sweep_claim import claim_sweep
     from runner.store.verify import Finding
     from runner.store.write import RunWriter, StoredFile
 
@@ -42,8 +44,8 @@ _HOME = {
     "RunWriter": "write",
     "StoredFile": "write",
     "adopt": "claim",
-    "claim_sweep": "claim",
-    "is_alive": "claim",
+    "claim_sweep": "sweep_claim",
+    "is_alive": "owner",
     "load": "read",
     "point_latest": "commit",
     "resolve": "index",

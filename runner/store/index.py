@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import NotFoundError, RunnerError
 from runner.store import layout, sweeps
-from runner.store.claim import SWEEP, claimed_at, is_alive, read_claim
 from runner.store.known import KnownRows
+from runner.store.owner import SWEEP, claimed_at, is_alive, read_claim
 from runner.store.read import is_complete_without_run_file, read_row
 from runner.store.sums import Files
 

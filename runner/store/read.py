@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import DamagedError, NotFoundError, RunnerError
 from runner.store import layout
-from runner.store.claim import is_alive
+from runner.store.owner import is_alive
 from runner.store.sums import Files
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def sweep_rows(sweep: Path) -> list[dict[str, Any]]:
     gone = [
         number
         for number, row in rows.items()
-        if "/" not in row["directory"] and row["directory"] not in there and row["run_id"]
+        if row["run_id"] and not _is_there(sweep, row["directory"], there)
     ]
     for number in gone:  # taken away by `runner rm`
         del rows[number]
@@ -240,6 +240,12 @@ def _number(name: str, taken: Mapping[int, Any]) -> int:
     if name.isdecimal() and int(name) not in taken:
         return int(name)
     return max(taken, default=-1) + 1
+
+
+def _is_there(sweep: Path, directory: str, there: Container[str]) -> bool:
+    if "/" not in directory:
+        return directory in there
+    return (sweep / directory / layout.RUN_FILE).exists()  # named by the user, or reused
 
 
 def _as_text(value: Any) -> str:

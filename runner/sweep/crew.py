@@ -18,7 +18,7 @@ from runner import console
 from runner.app.folders import config_directory
 from runner.errors import InterruptedRunError
 from runner.store import layout
-from runner.store.claim import read_claim
+from runner.store.owner import read_claim
 from runner.sweep import node
 from runner.sweep.flight import Flight
 from runner.sweep.scheduler import distributed, told_in_one_line

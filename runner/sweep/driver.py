@@ -20,8 +20,9 @@ from runner.app.compose import hydra_session
 from runner.app.hints import translate
 from runner.errors import ConfigError, RunnerError, UsageError, clip
 from runner.store import layout, resolve
-from runner.store.claim import claim_sweep, release_sweep, remove_remains, retake_sweep
 from runner.store.query import matching
+from runner.store.remains import sweep_up
+from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
 from runner.store.sweeps import (
     SPEC_FILE,
     Journal,
@@ -114,7 +115,7 @@ class Driver:
                 composer = Composer(loader, master)
             else:
                 retake_sweep(directory)
-                remove_remains(directory)
+                sweep_up(directory)
             stack.callback(release_sweep, directory)
             return self._do(directory, composer, jobs, workers, crew)
 

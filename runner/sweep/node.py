@@ -26,7 +26,7 @@ import runner
 from runner.app.compose import hydra_session
 from runner.app.folders import add_current_folder
 from runner.errors import UsageError
-from runner.store.claim import is_alive, read_claim
+from runner.store.owner import is_alive, read_claim
 from runner.sweep.compose import Composer
 from runner.sweep.spec import recomposed
 from runner.sweep.work import Row, SharedFacts, Work

@@ -21,8 +21,10 @@ from runner.job import Job, Result, value_of
 from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
-from runner.store.claim import Claim, claim, is_alive, read_claim, remove
+from runner.store.claim import Claim, claim
 from runner.store.commit import Sealed, commit_all
+from runner.store.owner import is_alive, read_claim
+from runner.store.remains import remove
 from runner.store.sweeps import job_row, row_of_run
 from runner.sweep.around import inside_run_job
 from runner.sweep.by_hydra import JobConfig

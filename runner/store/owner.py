@@ -1,0 +1,116 @@
+"""Who has claimed a directory, and whether that process is still there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runner.store.layout import CLAIM_FILE
+
+RUN = "run"
+SWEEP = "sweep"
+
+YOUNG = 10.0
+"""Seconds: a claim that can't be read yet may be in the middle of being written."""
+
+
+def write_claim(directory: Path, kind: str) -> bool:
+    """Writes ``.claim`` if there is none: of two processes exactly one does."""
+    pid = os.getpid()
+    owner = {
+        "kind": kind,
+        "time": datetime.now(UTC).isoformat(),
+        "pid": pid,
+        "started": _start_time(pid),
+        "boot": _boot_id(),
+        "host": _host(),
+    }
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(directory / CLAIM_FILE, flags, 0o666)
+    except FileExistsError:
+        return False
+    try:
+        data = json.dumps(owner).encode()
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.unlink(directory / CLAIM_FILE)
+        raise
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def is_alive(directory: Path) -> bool:
+    """Whether the process that claimed ``directory`` is still there."""
+    path = directory / CLAIM_FILE
+    owner = read_claim(directory)
+    if owner is None:
+        try:
+            return time.time() - path.stat().st_mtime < YOUNG
+        except OSError:
+            return False
+    if owner.get("boot") != _boot_id():
+        # Another machine on a shared disk can't be asked, and calling it dead would be worse.
+        return bool(owner.get("host") != _host())
+    return _lives(owner.get("pid"), owner.get("started"))
+
+
+def read_claim(directory: Path) -> dict[str, Any] | None:
+    """What a claim says: kind, time, pid, started, boot, host. None: there is none to read."""
+    try:
+        owner = json.loads((directory / CLAIM_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return owner if isinstance(owner, dict) else None
+
+
+def claimed_at(directory: Path) -> datetime | None:
+    """When a directory was claimed."""
+    try:
+        return datetime.fromisoformat(str((read_claim(directory) or {}).get("time")))
+    except ValueError:
+        return None
+
+
+def _lives(pid: object, started: object) -> bool:
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    seen = _start_time(pid)
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's, which the system may hide
+        return seen in (None, started)
+    return started is None or seen == started
+
+
+def _start_time(pid: int) -> int | None:
+    """Clock ticks from boot to the process's start; None: unknown, or it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    # The name in front may hold blanks and brackets itself.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+@cache
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return None
+
+
+def _host() -> str:
+    return os.uname().nodename

@@ -1,0 +1,107 @@
+"""Directories taken away, and what processes that were killed have left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from runner.store.files import writing
+from runner.store.layout import CLAIM_FILE, RUN_FILE, STAGING_FOLDER
+from runner.store.owner import SWEEP, YOUNG, is_alive, read_claim
+
+_DELETED = re.compile(r"\..+\.deleted-[0-9a-f]{16}")
+_UNNAMED = re.compile(r"\..+-[0-9a-f]{16}")
+_FRESH = re.compile(r"\.(latest|claim|runs\.json)-[0-9a-f]{8,16}")
+"""Links and files that were to take another's place."""
+
+
+def remove(directory: Path) -> None:
+    """Deletes a directory; under a hidden name first, so that no half of it is ever seen.
+
+    Raises:
+        WriteError: it can't be.
+    """
+    with writing(directory):
+        doomed = directory.with_name(f".{directory.name}.deleted-{secrets.token_hex(8)}")
+        os.rename(directory, doomed)
+        shutil.rmtree(doomed, onerror=_unless_gone)
+
+
+def sweep_up(folder: Path) -> int:
+    """Deletes what lies in ``folder`` itself and was left by processes that are no more.
+
+    Returns:
+        How many things it was.
+    """
+    found = list(_remains_in(folder))
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return len(found)
+
+
+def sweep_up_below(root: Path) -> int:
+    """The same for every folder at or below ``root``; links are not followed."""
+    count = 0
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        count += sweep_up(folder)
+        with contextlib.suppress(OSError), os.scandir(folder) as scan:
+            names = {entry.name: entry for entry in scan}
+            if RUN_FILE not in names:
+                waiting += [
+                    folder / name
+                    for name, entry in names.items()
+                    if not name.startswith(".") and entry.is_dir(follow_symlinks=False)
+                ]
+    return count
+
+
+def _remains_in(folder: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        hidden = [name for name in os.listdir(folder) if name.startswith(".")]
+        committed = CLAIM_FILE in hidden and (folder / RUN_FILE).exists() and not is_alive(folder)
+        for name in hidden:
+            path = folder / name
+            if committed and name in (CLAIM_FILE, STAGING_FOLDER):
+                yield path  # of a run that was killed when all was done but the tidying up
+            elif _DELETED.fullmatch(name):
+                yield path
+            elif _FRESH.fullmatch(name):
+                if _is_old(path):
+                    yield path
+            elif _UNNAMED.fullmatch(name) and _was_to_be_a_sweep(path):
+                yield path
+
+
+def _was_to_be_a_sweep(path: Path) -> bool:
+    """Whether a sweep was ended while it was claiming its directory."""
+    if not path.is_dir() or path.is_symlink():
+        return False
+    if not (path / CLAIM_FILE).exists():
+        return not os.listdir(path) and _is_old(path)
+    owner = read_claim(path)
+    return (owner is None or owner.get("kind") == SWEEP) and not is_alive(path)
+
+
+def _is_old(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return time.time() - path.lstat().st_mtime > YOUNG
+    return False
+
+
+def _unless_gone(_call: Callable[..., Any], _path: str, info: Any) -> None:
+    """Somebody else may be sweeping up the same directory."""
+    if not isinstance(info[1], FileNotFoundError):
+        raise info[1]

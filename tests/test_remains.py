@@ -1,0 +1,145 @@
+"""What killed processes leave behind, and who sweeps it up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from runner.store.claim import claim
+from runner.store.owner import is_alive
+from runner.store.remains import remove, sweep_up, sweep_up_below
+from runner.store.sweep_claim import claim_sweep
+from tests.conftest import ROOT, Program
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from runner.store import owner, remains, sweep_claim
+
+def end(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+where = Path(sys.argv[2])
+if sys.argv[1] == "claiming":
+    sweep_claim.sync_file = end
+    sweep_claim.claim_sweep(where, files={".sweep.json": "{}"})
+else:
+    remains.shutil.rmtree = end
+    remains.remove(where)
+"""
+"""Ends itself in the middle of claiming a sweep, or of deleting a directory."""
+
+
+def _killed(doing: str, directory: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, doing, str(directory)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_the_next_sweep_clears_away_a_claim_that_was_killed(tmp_path: Path) -> None:
+    _killed("claiming", tmp_path / "sweep")
+    [left] = os.listdir(tmp_path)
+    assert left.startswith(".sweep-")
+    claim_sweep(tmp_path / "sweep")
+    assert os.listdir(tmp_path) == ["sweep"]
+
+
+def test_what_lives_or_is_not_ours_stays(tmp_path: Path) -> None:
+    mine = tmp_path / ".cache-0123456789abcdef"
+    mine.mkdir()
+    (mine / "note").write_text("mine")
+    (tmp_path / ".empty-0123456789abcdef").mkdir()  # may be a claim of this moment
+    claimed = claim_sweep(tmp_path / "sweep")
+    os.rename(claimed, tmp_path / ".other-0123456789abcdef")
+    assert sweep_up(tmp_path) == 0
+    assert len(os.listdir(tmp_path)) == 3
+    os.utime(tmp_path / ".empty-0123456789abcdef", (0, 0))
+    assert sweep_up(tmp_path) == 1
+
+
+def test_what_a_deletion_left_goes_from_every_folder(tmp_path: Path) -> None:
+    for name in ("a", "b/c"):
+        (tmp_path / name / "x").mkdir(parents=True)
+        (tmp_path / name / "x" / "file").write_text("")
+        _killed("deleting", tmp_path / name / "x")
+        assert len(os.listdir(tmp_path / name)) == 1
+    assert sweep_up_below(tmp_path) == 2
+    assert [os.listdir(tmp_path / name) for name in ("a", "b/c")] == [[], []]
+
+
+def test_links_and_files_that_were_to_replace_others(tmp_path: Path) -> None:
+    link = tmp_path / ".latest-0123456789abcdef"
+    link.symlink_to(tmp_path)
+    rows = tmp_path / ".runs.json-01234567"
+    rows.write_text("")
+    assert sweep_up(tmp_path) == 0
+    for path in (link, rows):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    assert sweep_up(tmp_path) == 2
+
+
+def test_deleting_goes_on_where_somebody_else_sweeps_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run" / "layers").mkdir(parents=True)
+    rename = os.rename
+
+    def and_swept(source: Path, target: Path) -> None:
+        rename(source, target)
+        sweep_up(tmp_path)
+
+    monkeypatch.setattr(os, "rename", and_swept)
+    remove(tmp_path / "run")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_that_was_killed_after_its_commit_is_tidied_up(program: Program) -> None:
+    run = program.run()
+    (run / ".staging").mkdir()
+    (run / ".claim").write_text(json.dumps({"host": os.uname().nodename, "boot": "before"}))
+    assert not is_alive(run)
+    swept = program.start("ls", "--clean")
+    assert "swept up 0 dead runs and 2 other leftovers" in swept.stderr
+    assert run.name in swept.stdout
+    assert not {".staging", ".claim"} & set(os.listdir(run))
+    assert program.start("verify", str(run)).returncode == 0
+
+
+def test_a_claim_without_a_run_is_left_to_those_who_ask(tmp_path: Path) -> None:
+    taken = claim(tmp_path / "run", stamped=True)
+    taken.release()
+    assert sweep_up_below(tmp_path) == 0
+    assert (taken.directory / ".claim").exists()
+
+
+def test_a_job_that_was_deleted_leaves_the_index(program: Program) -> None:
+    done = program.start("-m", "seeds.seed=range(4)")
+    sweep = Path(done.stdout.splitlines()[-1])
+    deleted = program.start("rm", "--yes", str(sweep / "1"), str(sweep / "2"))
+    assert deleted.returncode == 0, deleted.stderr
+    assert list(pd.read_parquet(sweep / "sweep.parquet")["number"]) == [0, 3]
+    again = program.start("-m", f"hydra.sweeper.resume={sweep}")
+    assert again.returncode == 0, again.stderr
+    assert "2 before" in again.stderr
+    assert list(pd.read_parquet(sweep / "sweep.parquet")["number"]) == [0, 1, 2, 3]
+
+
+def test_a_reused_run_that_was_deleted_is_done_again(program: Program) -> None:
+    run = program.run("seeds.seed=1")
+    done = program.start("-m", "seeds.seed=1,2", "hydra.sweeper.skip_existing=true")
+    sweep = Path(done.stdout.splitlines()[-1])
+    assert "1 reused" in done.stderr
+    assert program.start("rm", "--yes", str(run)).returncode == 0
+    again = program.start("-m", f"hydra.sweeper.resume={sweep}")
+    assert "1 before" in again.stderr
+    assert (sweep / "0" / "run.parquet").exists()
