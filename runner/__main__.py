@@ -24,6 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"runner {runner.__version__}")
         return 0
+    if any(text.partition("=")[0] in ("-sc", "--shell-completion") for text in arguments):
+        from runner.completion import main as completion
+
+        return completion(arguments)
     if first == "reproduce":
         from runner.app.reproduce import main as reproduce
 

@@ -18,6 +18,7 @@ ROOT = Path(runner.__file__).parent
 
 FLOORS = (
     {"__main__", "sweep"},
+    {"completion"},
     {"app", "cli"},
     {"job", "console"},
     {"report"},
@@ -211,6 +212,15 @@ def test_import_runner_loads_no_numpy(tmp_path: Path) -> None:
 def test_flags_of_ours_load_nothing(tmp_path: Path, flag: str) -> None:
     loaded = loaded_after(call(flag), tmp_path)
     assert loaded.isdisjoint({"numpy", "pyarrow", "hydra", "omegaconf", *HEAVY})
+
+
+@pytest.mark.parametrize("line", ["runner ", "runner layers=", "runner data.", "runner ls --"])
+def test_completion_loads_next_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    loaded = loaded_after(call("-sc", "query=bash"), tmp_path)
+    assert loaded.isdisjoint({"numpy", "pyarrow", "hydra", "omegaconf", "rich", *HEAVY})
 
 
 def test_run_loads_no_pandas(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,7 +133,8 @@ class _Parser(ArgumentParser):
         raise UsageError(f"reproduce: {message}; see runner reproduce --help")
 
 
-def _arguments(argv: Sequence[str]) -> Namespace:
+def parser() -> ArgumentParser:
+    """What the verb takes."""
     parser = _Parser(
         prog="runner reproduce",
         description="Runs a stored run again from its saved configuration, and checks every bit.",
@@ -148,13 +149,13 @@ def _arguments(argv: Sequence[str]) -> Namespace:
     )
     parser.add_argument("--dir", type=Path, help="where to run it: a new or an empty directory")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _main(argv: Sequence[str]) -> int:
     from runner.app.folders import add_current_folder
 
-    args = _arguments(argv)
+    args = parser().parse_args(argv)
     trust = [module for text in args.trust for module in text.split(",") if module]
     add_current_folder()
     directory = args.dir.absolute() if args.dir else None

@@ -46,6 +46,7 @@ options
   -cd DIR              a folder with configuration of your own
   -m, --multirun       a sweep
   --info, --hydra-help what Hydra itself has to say
+  -sc install=SHELL    completion in bash, zsh or fish: eval "$(runner -sc install=bash)"
   --version, --help
 
 RUN is a path, a run id, a unique start of one, a name, or `latest`.
