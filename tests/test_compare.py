@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import runner
-from runner.analysis.differences import Tolerance, measure
+from runner.analysis.differences import Tolerance
+from runner.analysis.measurement import measure
 from runner.analysis.representations import similarity
 from runner.errors import ConfigError, DamagedError, NotFoundError
 from runner.store import layout
@@ -285,11 +286,14 @@ def test_ulps_are_the_floats_in_between(x: Any, y: Any) -> None:
     assert found.differing == sum(p.tobytes() != q.tobytes() for p, q in zip(x, y, strict=True))
 
 
-@given(arrays("f8", (4, 3), elements=st.floats(-10, 10)), st.floats(0, 2), st.floats(0, 2))
+ANY_FLOAT = st.floats(-10, 10) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0])
+
+
+@given(arrays("f8", (4, 3), elements=ANY_FLOAT), st.floats(0, 2), st.floats(0, 2))
 def test_tolerance_is_numpys(x: Any, atol: float, rtol: float) -> None:
     y = x[::-1].copy()
     found = measure(Piece(0, 0, x, y), Tolerance(atol, rtol))
-    beyond = ~np.isclose(x, y, atol=atol, rtol=rtol)
+    beyond = ~np.isclose(x, y, atol=atol, rtol=rtol, equal_nan=True)
     if not (atol or rtol):
         beyond = x.view("i8") != y.view("i8")
     assert found.beyond == np.count_nonzero(beyond)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from runner.analysis import changes
 from runner.analysis.comparison import Comparison, Part
-from runner.analysis.differences import Tolerance, differences, measure
+from runner.analysis.differences import Tolerance
+from runner.analysis.measurement import differences, measure
 from runner.errors import DamagedError, NotFoundError
 from runner.store.layout import FINISHED, STATISTICS
 from runner.store.pairs import Piece, unequal

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import limits
-from runner.analysis.differences import Tolerance, differences
+from runner.analysis.differences import Tolerance
+from runner.analysis.measurement import differences
 from runner.analysis.moments import FloatArray
 from runner.analysis.similarity import (
     BLOCK_ROWS,

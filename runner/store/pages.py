@@ -1,7 +1,7 @@
 """The pages of an uncompressed parquet column, taken apart without a copy of pyarrow's.
 
 Our own files hold plain numbers that are never null, so a page is a header and the values.
-Anything else is answered with None, and pyarrow reads it. The header is a ``PageHeader`` of
+Anything else is declined, and pyarrow reads it. The header is a ``PageHeader`` of
 parquet-format's ``parquet.thrift``, in Thrift's compact protocol; its checksum is verified.
 """
 
@@ -18,37 +18,36 @@ _DATA_PAGE = 0
 _PLAIN = 0
 
 
-def plain_values(chunk: NDArray[np.uint8], count: int, dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    """The (count,) values of a column chunk; None where its pages are not plain, or damaged.
+def copy_plain(chunk: NDArray[np.uint8], values: NDArray[Any]) -> bool:
+    """Copies the values out of a column chunk; False where its pages are not plain, or damaged.
 
     Args:
         chunk: all its bytes.
-        count: how many values it has.
-        dtype: of the values.
+        values: (count,), as many as it has, and what they are.
     """
-    values = np.empty(count * dtype.itemsize, dtype=np.uint8)
+    room, item = values.view(np.uint8), values.itemsize
     at = done = 0
     while at < len(chunk):
         try:
             header, size = _struct(chunk[at : at + _LONGEST_HEADER].tobytes(), 0)
             page = header[5]
             plain = (header[1], page[2]) == (_DATA_PAGE, _PLAIN) and header[2] == header[3]
-            length = page[1] * dtype.itemsize
+            length = page[1] * item
             checksum = header[4] & 0xFFFFFFFF  # stored as a signed number
         except (KeyError, TypeError, ValueError, IndexError):
-            return None
+            return False
         at += size
-        if not plain or header[3] != length or done + length > len(values):
-            return None
+        if not plain or header[3] != length or done + length > len(room):
+            return False
         if at + length > len(chunk):
-            return None
+            return False
         data = chunk[at : at + length]
         if zlib.crc32(data.data) != checksum:
-            return None
-        values[done : done + length] = data
+            return False
+        room[done : done + length] = data
         at += length
         done += length
-    return values.view(dtype) if done == len(values) else None
+    return done == len(room)
 
 
 def _struct(data: bytes, at: int) -> tuple[dict[int, Any], int]:
