@@ -188,6 +188,50 @@ def test_values_of_the_environment_are_asked_again(program: Program) -> None:
     assert runner.load(again).config["seeds"]["seed"] == "${oc.env:SEED}"
 
 
+def test_a_table_of_a_relative_path_is_found_where_the_run_was_started(
+    program: Program, write: Callable[[str, str], Path]
+) -> None:
+    table = write("t.csv", "a,b,y\n1,2,0\n3,4,1\n5,6,1\n")
+    run = program.run("data=table", "data.path=t.csv", "data.target=y")
+    elsewhere = program.folder / "elsewhere"
+    elsewhere.mkdir()
+    other = Program(elsewhere)
+    done = other.start("reproduce", str(run))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"data.path is {table}: from where the run was started" in done.stdout
+    again = max(elsewhere.glob("outputs/*/*/run.parquet")).parent
+    assert runner.load(again).config == runner.load(run).config | {
+        "name": None,
+        "tags": ["reproduction"],
+    }
+    # The file here comes first; the reproduction knows where its own came from.
+    (elsewhere / "t.csv").write_text("a,b,y\n1,2,0\n3,4.5,1\n5,6,1\n")
+    changed = other.start("reproduce", str(run))
+    assert changed.returncode == 1
+    assert "elsewhere/t.csv has not the inputs that the run was made from" in changed.stdout
+    assert changed.stdout.endswith("the runs part at the inputs, sample 1, feature 1\n")
+    (elsewhere / "t.csv").unlink()
+    assert other.start("reproduce", str(again)).returncode == 0
+    table.unlink()
+    gone = other.start("reproduce", str(again))
+    assert (gone.returncode, gone.stdout, gone.stderr.count("\n")) == (2, "", 1)
+    assert "data.path=t.csv: not here, nor in " in gone.stderr
+
+
+def test_modules_are_not_taken_from_where_the_run_was_started(
+    program: Program, write: Callable[[str, str], Path]
+) -> None:
+    write("my_layers.py", MINE)
+    run = program.run(*USING_MINE, "trust=[my_layers]", "data.samples=20")
+    write("my_layers.py", "open('imported', 'a').close()\n" + MINE)
+    elsewhere = program.folder / "elsewhere"
+    elsewhere.mkdir()
+    done = Program(elsewhere).start("reproduce", str(run), "--trust", "my_layers")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"the run was started in {program.folder}: go there" in done.stderr
+    assert not [*elsewhere.iterdir(), *program.folder.glob("imported")]
+
+
 def test_a_run_that_failed_has_nothing_to_compare(
     program: Program, write: Callable[[str, str], Path]
 ) -> None:

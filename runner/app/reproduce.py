@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +21,11 @@ from runner.analysis.comparison import Comparison
 from runner.app.hints import explain_value
 from runner.app.plain import plain
 from runner.app.start import answering
+from runner.app.start_folder import explain_module, is_table, start_folder, table_folder
+from runner.app.start_folder import text as folder_as_hydra_has_it
 from runner.app.work import usual
-from runner.errors import NotFoundError, UntrustedError, UsageError
+from runner.data.table import FOLDER
+from runner.errors import ConfigError, NotFoundError, UntrustedError, UsageError
 from runner.job import Job
 from runner.schema import OPTIONS, Config
 from runner.store import layout, load, resolve
@@ -39,10 +42,12 @@ class Reproduction:
     Attributes:
         run: the new one.
         comparison: the stored run (A) beside it (B).
+        notes: what is to be said of the files that it took.
     """
 
     run: Run
     comparison: Comparison
+    notes: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -61,7 +66,9 @@ def reproduce(
     """Runs a stored run's configuration again, and compares every layer's digest.
 
     Nothing but the configuration in ``run.parquet`` is used, and of that not its ``trust``.
-    Values that came from the environment's variables are taken from there again.
+    Values that came from the environment's variables are taken from there again, and a table of
+    a relative path from the current folder, or else from where the run was started. Modules are
+    never looked for there.
 
     Args:
         run: a finished one.
@@ -77,24 +84,44 @@ def reproduce(
         hint = f"it {run.status}: {run.metadata['error'] or 'no reason is on record'}"
         raise NotFoundError("layers in run", run.id, (), hint=hint)
     cfg = _composed(run.config, trust)
+    started_in = start_folder(run)
+    folder = table_folder(cfg, started_in)
     stamped = directory is None
     work = Job(
         *plain(cfg),
         overrides=tuple(run.metadata["overrides"]),
-        directory=directory or _fresh_directory(),
+        directory=directory.absolute() if directory else _fresh_directory(),
         stamped=stamped,
     )
     files = {
         "config.yaml": OmegaConf.to_yaml(cfg),
+        "hydra.yaml": folder_as_hydra_has_it(folder),
         "overrides.yaml": OmegaConf.to_yaml(list(work.overrides)),
     }
+    token = FOLDER.set(folder)
     try:
         result = usual(work, lambda claimed: files, quiet=True)
     except UntrustedError as error:
         told = re.sub(r"add trust=\[(.*?)\]", r"say --trust \1", str(error))
         raise UntrustedError(told) from None
+    except ConfigError as error:
+        raise explain_module(error, started_in) from None
+    finally:
+        FOLDER.reset(token)
     fresh = load(result.directory)
-    return Reproduction(fresh, compare(run, fresh))
+    found = compare(run, fresh)
+    return Reproduction(fresh, found, tuple(_of_table(cfg, folder, found)))
+
+
+def _of_table(cfg: DictConfig, folder: Path, found: Comparison) -> Iterator[str]:
+    """Where the table was, if not here; and whether it is still what the run was made from."""
+    if not is_table(cfg):
+        return
+    place = folder / Path(cfg.data.path).expanduser()
+    if folder != Path.cwd():
+        yield f"data.path is {place}: from where the run was started"
+    if found.parting is not None and found.parting.kind != "layer":
+        yield f"{place} has not the {found.parting.kind} that the run was made from"
 
 
 def _composed(config: Mapping[str, Any], trust: Sequence[str]) -> DictConfig:
@@ -173,6 +200,7 @@ def _plain(done: Reproduction) -> dict[str, Any]:
         "run_id": found.a.id,
         "same": found.same,
         "sentence": found.sentence,
+        "notes": list(done.notes),
         "environment": [change.row() for change in found.environment],
         "layers": [
             {"layer": part.a, "same": part.bits, "digests": list(part.digests or ())}
@@ -189,6 +217,8 @@ def _say(done: Reproduction) -> None:
         for part in found.layers
     ]
     print("\n" + console.table(("layer", "bits", "stored", "again"), rows))
+    for note in done.notes:
+        print(f"\n{note}")
     if found.environment:
         print("\nenvironment, stored -> now")
         for change in found.environment:

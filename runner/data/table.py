@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from runner import limits
 from runner.data.columns import OPEN, Column, Columns, UnreadableError
 from runner.data.dataset import Dataset, Shape, sized_by
 from runner.errors import ConfigError, TooLargeError, UnknownKeyError
+
+FOLDER: ContextVar[Path | None] = ContextVar("FOLDER", default=None)
+"""What relative paths are meant from, where that is not the current folder: a stored run is done
+again somewhere else."""
+
+
+def located(path: str) -> Path:
+    """The file that a path means, absolute."""
+    return Path.cwd() / (FOLDER.get() or "") / Path(path).expanduser()
 
 
 def _size_table(
@@ -79,7 +89,7 @@ def _read(path: str, features: Sequence[str] | None, target: str | None) -> Data
 def _open(path: str) -> Columns:
     if not path:
         raise ConfigError("path", path, "needs the name of a .csv, .parquet or .npz file")
-    place = Path(path).expanduser()
+    place = located(path)
     try:
         exists, is_file = place.exists(), place.is_file()
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 import runner.data
 from runner.data import Dataset, Shape, nnfs_rules
+from runner.data.table import located
 from runner.errors import ConfigError, LayerFailedError
 from runner.forward import network
 from runner.forward.targets import Instantiate, check_target
@@ -149,7 +149,7 @@ def _dataset(
             raise error.under("data") from None
         if "path" in arguments:
             # Hydra may change the folder for the job; what was typed is meant from here.
-            arguments["path"] = os.path.abspath(arguments["path"])
+            arguments["path"] = str(located(arguments["path"]))
         return shape, lambda: runner.data.make(target, arguments, stream)
     _locate("data", target, instantiate)
     # How much a function of the user's gives is not known before it is called.
