@@ -114,10 +114,10 @@ def seal(target: RunWriter | Claim, record: Mapping[str, Any]) -> Sealed:
     data = to_bytes(_run_table(record))
     staged[layout.RUN_FILE] = write_file(staging / layout.RUN_FILE, data)
     present = {}
-    for path in sums.files_in(claim.directory):
-        if path.split("/")[0] != layout.STAGING_FOLDER:
-            with writing(claim.directory / path):
-                present[path] = hash_file(claim.directory / path)
+    for path in sums.files_in(claim.directory, but=layout.STAGING_FOLDER):
+        file = claim.directory / path
+        with writing(file):
+            present[path] = hash_file(file)
     _step("sums")
     write_file(staging / layout.SUMS_FILE, sums.dump({**staged, **present}))
     return Sealed(claim, (*staged, layout.SUMS_FILE), tuple(present))
@@ -134,10 +134,12 @@ def sync_files(run: Sealed) -> None:
 
 def place(run: Sealed) -> None:
     """Puts everything but ``run.parquet`` where it belongs."""
+    staging, directory = run.staging, run.directory
     for name in sorted({path.split("/")[0] for path in run.staged} - {layout.RUN_FILE}):
         _step(f"place {name}")
-        with writing(run.directory / name):
-            os.rename(run.staging / name, run.directory / name)
+        target = directory / name
+        with writing(target):
+            os.rename(staging / name, target)
 
 
 def sync_places(run: Sealed) -> None:
@@ -155,8 +157,9 @@ def sync_places(run: Sealed) -> None:
 def finish(run: Sealed) -> None:
     """Puts ``run.parquet`` in place, and takes the claim and the staging folder away."""
     _step("finish")
-    with writing(run.directory / layout.RUN_FILE):
-        os.rename(run.staging / layout.RUN_FILE, run.directory / layout.RUN_FILE)
+    target = run.directory / layout.RUN_FILE
+    with writing(target):
+        os.rename(run.staging / layout.RUN_FILE, target)
     # The run is there now: what can't be tidied up is no failure of it.
     _step("unclaim")
     with contextlib.suppress(OSError):

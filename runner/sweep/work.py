@@ -101,10 +101,11 @@ class Work:
             composed = self._composed(number)
             work = _job(composed)
             directory = os.path.relpath(work.directory, self.sweep)
-            self._make_way(work.directory)
-            done = self._done_before(number, directory)
-            if done:
-                return done, None
+            if work.directory.exists():  # seldom: a look at all that might be there costs more
+                self._make_way(work.directory)
+                done = self._done_before(number, directory)
+                if done:
+                    return done, None
             do = partial(
                 job.execute,
                 work,
