@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.store import columns, layout, sums
+from runner.store import columns, layout, small, sums
 from runner.store.claim import Claim
 from runner.store.files import (
     hash_file,
@@ -28,7 +28,6 @@ from runner.store.files import (
     write_file,
     writing,
 )
-from runner.store.parquet import to_bytes
 from runner.store.write import RunWriter
 
 _MANY = 3  # runs for which flushing the whole file system is cheaper than each of their files
@@ -111,7 +110,11 @@ def seal(target: RunWriter | Claim, record: Mapping[str, Any]) -> Sealed:
         for name in (layout.RUN_FILE, layout.SUMS_FILE):
             # Of a commit that failed, after which the run is committed as that.
             (staging / name).unlink(missing_ok=True)
-    data = to_bytes(_run_table(record))
+    facts = {
+        layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
+        layout.FACT_RUN_ID: record["run_id"],
+    }
+    data = small.to_bytes(_row(record), facts)
     staged[layout.RUN_FILE] = write_file(staging / layout.RUN_FILE, data)
     present = {}
     for path in sums.files_in(claim.directory, but=layout.STAGING_FOLDER):
@@ -190,8 +193,8 @@ def point_latest(root: Path, directory: Path) -> None:
             os.unlink(fresh)
 
 
-def _run_table(record: Mapping[str, Any]) -> Any:
-    """The one row of ``run.parquet``."""
+def _row(record: Mapping[str, Any]) -> list[tuple[str, str, list[Any]]]:
+    """The columns of ``run.parquet``, a value in each."""
     row = [(name, kind, [record[name]]) for name, kind in layout.RUN_COLUMNS]
     for key, (value, kind) in record["params"].items():
         name, stored = columns.storable(value, kind)
@@ -200,13 +203,7 @@ def _run_table(record: Mapping[str, Any]) -> Any:
     for key, value in record["facts"].items():
         name, stored = columns.storable(value, _FACT_TYPES.get(key))
         row.append((key, name, [stored]))
-    return columns.table(
-        row,
-        {
-            layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
-            layout.FACT_RUN_ID: record["run_id"],
-        },
-    )
+    return row
 
 
 _FACT_TYPES: dict[str, type] = {"git.commit": str, "git.dirty": bool, "env.threads": int}
