@@ -92,6 +92,29 @@ def test_the_stream_goes_on_where_the_block_stopped() -> None:
     assert state(stream) == state(plain)
 
 
+@pytest.mark.parametrize("globally", [0, 1])
+@pytest.mark.parametrize("inside", [0, 1, 2])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_the_normal_deviate_in_hand_goes_along(before: int, inside: int, globally: int) -> None:
+    # They are made in pairs: after an odd number of them, the next is there already.
+    expected = np.random.RandomState(3).randn(before + inside + 3)
+    kept = np.random.get_state()
+    try:
+        np.random.seed(8)
+        np.random.randn(globally)
+        undisturbed = np.random.RandomState()
+        undisturbed.set_state(np.random.get_state())
+        stream = np.random.RandomState(3)
+        drawn = [*stream.randn(before)]
+        with nnfs_rules(stream):
+            drawn += [*np.random.standard_normal(inside)]
+        drawn += [*stream.randn(3)]
+        assert drawn == [*expected]
+        assert [*np.random.randn(3)] == [*undisturbed.randn(3)]
+    finally:
+        np.random.set_state(kept)
+
+
 def test_without_a_stream_the_global_one_goes_on() -> None:
     before = np.random.get_state()
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.errors import WriteError
 
 FILE_NAME = "runner.log"
-_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+_FORMATTER = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s")
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def _open(directory: Path) -> logging.FileHandler:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise WriteError(path, error.strerror or str(error)) from error
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_FORMATTER)
     return handler
 
 
