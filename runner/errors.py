@@ -6,7 +6,8 @@ member's ``exit_code``. Anything outside the family is a bug of ours and keeps i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self
 
 LINE_LIMIT = 200
@@ -123,6 +124,13 @@ class WriteError(RunnerError, OSError):
         return f"cannot write {clip(str(self.path), 110, keep_end=True)}: {self.reason}"
 
 
+class AccessError(WriteError):
+    """Anything else that the system refused: too many open files, a disk that can't be read."""
+
+    def __str__(self) -> str:
+        return f"{clip(str(self.path), 110, keep_end=True)}: {self.reason}"
+
+
 class LayerFailedError(RunnerError):
     """A layer or dataset of the user's that raised; their exception is the ``__cause__``.
 
@@ -142,16 +150,43 @@ class InterruptedRunError(BaseException):
         self.exit_code = 128 + signal_number
 
 
+_INTERRUPTIONS = (InterruptedRunError, KeyboardInterrupt)
+
+_REFUSALS = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "EMFILE", "ENFILE", "ESTALE")
+    if hasattr(errno, name)
+)
+"""What the system says when it can't, whoever asks: never a bug of the program's."""
+
+
+def refusal(error: BaseException) -> WriteError | None:
+    """The system's refusal behind an error, where nobody else has put it into words."""
+    for found in chain(error):
+        if isinstance(found, RunnerError):
+            return None
+        if isinstance(found, OSError):
+            if found.errno in _REFUSALS:
+                reason = found.strerror or str(found)
+                return AccessError(found.filename or "standard output", reason)
+            return None
+    return None
+
+
 def interruption(error: BaseException) -> BaseException | None:
     """The signal behind an error: what was being tidied up when it came may fail in its own way."""
+    found = (each for each in chain(error) if isinstance(each, _INTERRUPTIONS))
+    return next(found, None)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what it was raised from, outermost first."""
     behind: BaseException | None = error
-    seen: set[int] = set()  # the chain may lead back to itself
+    seen: set[int] = set()  # it may lead back to itself
     while behind is not None and id(behind) not in seen:
-        if isinstance(behind, (InterruptedRunError, KeyboardInterrupt)):
-            return behind
+        yield behind
         seen.add(id(behind))
         behind = behind.__cause__ or behind.__context__
-    return None
 
 
 def show(value: object) -> str:

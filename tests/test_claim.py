@@ -171,6 +171,16 @@ def test_a_claim_in_the_middle_of_being_written_is_alive_for_a_while(tmp_path: P
     assert not is_alive(tmp_path)
 
 
+def test_a_system_without_nameless_files_has_claims_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    taken = claim(tmp_path / "run", stamped=False)
+    assert is_alive(taken.directory)
+    with pytest.raises(ConfigError, match="is not empty"):
+        claim(tmp_path / "run", stamped=False)
+
+
 def test_what_is_abandoned_leaves_nothing(tmp_path: Path) -> None:
     taken = claim(tmp_path / "outputs" / "day" / "time", stamped=True)
     (taken.directory / ".hydra").mkdir()

@@ -257,7 +257,7 @@ def test_a_kill_between_any_two_steps_leaves_a_whole_run_or_none(tmp_path: Path)
     steps: list[str] = json.loads(done.stdout)
     assert steps[-1] == "done"
     assert len(steps) > 20
-    landed = steps.index("unclaim")  # the first step after run.parquet is in place
+    landed = steps.index("sync end")  # the first step after run.parquet is in place
     for number, _ in enumerate(steps):
         (row,) = rows(tmp_path / str(number))
         directory = tmp_path / str(number) / "run"

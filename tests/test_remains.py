@@ -143,3 +143,24 @@ def test_a_reused_run_that_was_deleted_is_done_again(program: Program) -> None:
     again = program.start("-m", f"hydra.sweeper.resume={sweep}")
     assert "1 before" in again.stderr
     assert (sweep / "0" / "run.parquet").exists()
+
+
+def test_folders_of_ours_that_nobody_has_filled_are_swept_up(tmp_path: Path) -> None:
+    for name in ("2026-11-23/22-48-01-123456", "2026-11-24/1", "multirun/2026-11-23", "mine"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "2026-11-24").mkdir(exist_ok=True)
+    for path in (path for path in tmp_path.rglob("*") if path.name != "1"):
+        os.utime(path, (0, 0))
+    sweep_up_below(tmp_path)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == ["2026-11-24", "2026-11-24/1", "mine"]  # `1` may be about to be claimed
+
+
+def test_staging_and_an_index_that_was_not_put_in_place_are_swept_up(tmp_path: Path) -> None:
+    (tmp_path / "run" / ".staging").mkdir(parents=True)
+    (tmp_path / "run" / "run.parquet").write_text("")
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / ".sweep.parquet").write_text("")
+    assert sweep_up_below(tmp_path) == 2
+    assert os.listdir(tmp_path / "run") == ["run.parquet"]
+    assert os.listdir(tmp_path / "sweep") == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,7 +22,16 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError, YAMLError
 
-from runner.errors import ConfigError, RunnerError, UnknownKeyError, UsageError, clip, one_line
+from runner.errors import (
+    ConfigError,
+    RunnerError,
+    UnknownKeyError,
+    UsageError,
+    chain,
+    clip,
+    one_line,
+    refusal,
+)
 
 _NEEDS = {
     "Integer": "needs a whole number",
@@ -45,8 +54,11 @@ def translate(
         overrides: as they were typed.
         options: group -> its options, for hints; read only where it is needed.
     """
-    chain = list(_chain(error))
-    for found in chain:
+    refused = refusal(error)
+    if refused is not None:
+        return refused
+    behind = list(chain(error))
+    for found in behind:
         if isinstance(found, RunnerError):
             return found
         if isinstance(found, MissingConfigException):
@@ -61,7 +73,9 @@ def translate(
             return _invalid(found, overrides)
         if isinstance(found, YAMLError):
             return _bad_yaml(found)
-    return _other(chain[0], overrides)
+        if isinstance(found, OSError) and found.filename:
+            return UsageError(f"cannot read {found.filename}: {found.strerror}")
+    return _other(behind[0], overrides)
 
 
 def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerError:
@@ -76,16 +90,6 @@ def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerErro
         reason = f"no variable {missing[1]} in the environment" if missing else "cannot be resolved"
         return ConfigError(key, raw if isinstance(raw, str) else "${…}", reason)
     return ConfigError(key, error.value if error.value is not None else raw, _need(error))
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what it was raised from, outermost first."""
-    behind: BaseException | None = error
-    seen: set[int] = set()  # it may lead back to itself
-    while behind is not None and id(behind) not in seen:
-        yield behind
-        seen.add(id(behind))
-        behind = behind.__cause__ or behind.__context__
 
 
 def _missing(error: MissingConfigException) -> RunnerError:

@@ -16,7 +16,7 @@ from runner.app import cache
 from runner.app.cache import Composition
 from runner.app.fingerprint import fingerprint
 from runner.app.work import usual
-from runner.errors import InterruptedRunError, LayerFailedError, RunnerError, interruption
+from runner.errors import InterruptedRunError, LayerFailedError, RunnerError, interruption, refusal
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,7 +34,10 @@ def answering(do: Callable[[], int]) -> int:
         if signalled is not None:
             return _leave(getattr(signalled, "exit_code", 130))
         if not isinstance(error, RunnerError):
-            raise
+            refused = refusal(error)
+            if refused is None:
+                raise
+            error = refused
         if isinstance(error, LayerFailedError):
             _trace(error)
         console.say(error.line())

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from runner import console
-from runner.errors import RunnerError, UsageError, nearest
+from runner.errors import RunnerError, UsageError, nearest, refusal
 
 VERBS = {
     "ls": "the runs, newest first",
@@ -96,3 +96,9 @@ def main(argv: Sequence[str]) -> int:
         # Whoever read our output has seen enough: `runner ls | head`.
         sys.stdout = None
         return 0
+    except OSError as error:
+        refused = refusal(error)
+        if refused is None:
+            raise
+        console.say(refused.line())
+        return refused.exit_code

@@ -38,15 +38,7 @@ from runner.numerics import TILE
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
-from runner.store.commit import (
-    Sealed,
-    finish,
-    place,
-    seal,
-    sync_ends,
-    sync_files,
-    sync_places,
-)
+from runner.store.commit import STEPS, Sealed, seal, sync_files
 from runner.store.write import RunWriter
 
 log = logging.getLogger("runner")
@@ -295,7 +287,7 @@ class _End:
 def _put_in_place(sealed: Sealed) -> None:
     sync_files(sealed)
     with held_back():
-        for step in (place, sync_places, finish, sync_ends):
+        for step in STEPS[1:]:
             step(sealed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,10 +59,20 @@ def log_end(directory: Path, text: str) -> None:
         handler.close()
 
 
+class _Strict(logging.FileHandler):
+    """A line that can't be written is an error like that of any other file of the run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            return super().handleError(record)
+        raise WriteError(self.baseFilename, error.strerror or str(error)) from error
+
+
 def _open(directory: Path) -> logging.FileHandler:
     path = directory / FILE_NAME
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = _Strict(path, encoding="utf-8")
     except OSError as error:
         raise WriteError(path, error.strerror or str(error)) from error
     handler.setFormatter(_FORMATTER)

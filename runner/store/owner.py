@@ -31,21 +31,10 @@ def write_claim(directory: Path, kind: str) -> bool:
         "boot": _boot_id(),
         "host": _host(),
     }
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    try:
-        descriptor = os.open(directory / CLAIM_FILE, flags, 0o666)
-    except FileExistsError:
-        return False
-    try:
-        data = json.dumps(owner).encode()
-        if os.write(descriptor, data) != len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError:
-        os.unlink(directory / CLAIM_FILE)
-        raise
-    finally:
-        os.close(descriptor)
-    return True
+    data = json.dumps(owner).encode()
+    path = directory / CLAIM_FILE
+    written = _write_at_once(path, data)
+    return _write_new(path, data) if written is None else written
 
 
 def is_alive(directory: Path) -> bool:
@@ -78,6 +67,52 @@ def claimed_at(directory: Path) -> datetime | None:
         return datetime.fromisoformat(str((read_claim(directory) or {}).get("time")))
     except ValueError:
         return None
+
+
+def _write_at_once(path: Path, data: bytes) -> bool | None:
+    """Makes the file with all that is in it: a kill leaves no claim that can't be read.
+
+    Returns:
+        False: there is one. None: the system has no files without a name.
+    """
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            return None
+        raise
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        # With `src_dir_fd` the link is followed to the file that has no name.
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        if os.path.exists("/proc/self/fd"):
+            raise
+        return None
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _write_new(path: Path, data: bytes) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return False
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _lives(pid: object, started: object) -> bool:

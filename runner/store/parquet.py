@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import DamagedError, RunnerError
 
@@ -40,14 +41,11 @@ def open_writer(sink: Any, schema: pa.Schema, codec: str = "none") -> Any:
 
 def to_bytes(table: pa.Table) -> bytes:
     """A small table as the bytes of a parquet file."""
-    from pyarrow import BufferOutputStream
-
-    # A sink of Python's would be called back hundreds of times for a table of a hundred columns.
-    sink = BufferOutputStream()
+    sink = BytesIO()
     writer = open_writer(sink, table.schema)
     writer.write_table(table)
     writer.close()
-    return cast("bytes", sink.getvalue().to_pybytes())
+    return sink.getvalue()
 
 
 @contextmanager

@@ -20,6 +20,9 @@ _DELETED = re.compile(r"\..+\.deleted-[0-9a-f]{16}")
 _UNNAMED = re.compile(r"\..+-[0-9a-f]{16}")
 _FRESH = re.compile(r"\.(latest|claim|runs\.json)-[0-9a-f]{8,16}")
 """Links and files that were to take another's place."""
+_INDEX = ".sweep.parquet"
+_OURS = re.compile(r"[0-9]+(-[0-9]+)*|multirun")
+"""Dates, times, and numbers of jobs."""
 
 
 def remove(directory: Path) -> None:
@@ -52,6 +55,8 @@ def sweep_up(folder: Path) -> int:
 
 def sweep_up_below(root: Path) -> int:
     """The same for every folder at or below ``root``; links are not followed."""
+    # Taking something out of a folder makes it young.
+    old = [path for path in _folders(root) if _is_old(path)]
     count = 0
     waiting = [root]
     while waiting:
@@ -65,19 +70,33 @@ def sweep_up_below(root: Path) -> int:
                     for name, entry in names.items()
                     if not name.startswith(".") and entry.is_dir(follow_symlinks=False)
                 ]
+    for path in old:
+        with contextlib.suppress(OSError):  # it is not empty
+            path.rmdir()
     return count
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """The folders below ``root`` that are named as ours are, the inmost first."""
+    for folder, _, _ in os.walk(root, topdown=False):
+        path = Path(folder)
+        if path != root and _OURS.fullmatch(path.name):
+            yield path
 
 
 def _remains_in(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
         hidden = [name for name in os.listdir(folder) if name.startswith(".")]
-        committed = CLAIM_FILE in hidden and (folder / RUN_FILE).exists() and not is_alive(folder)
+        dead = not (CLAIM_FILE in hidden and is_alive(folder))
+        committed = dead and (folder / RUN_FILE).exists()
         for name in hidden:
             path = folder / name
             if committed and name in (CLAIM_FILE, STAGING_FOLDER):
                 yield path  # of a run that was killed when all was done but the tidying up
-            elif _DELETED.fullmatch(name):
+            elif _DELETED.fullmatch(name) or (dead and name == _INDEX):
                 yield path
+            elif dead and name == STAGING_FOLDER and CLAIM_FILE in hidden:
+                yield folder  # a dead run that a sweep's index knows as a failed job
             elif _FRESH.fullmatch(name):
                 if _is_old(path):
                     yield path

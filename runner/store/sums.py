@@ -60,18 +60,15 @@ def is_inside(path: str) -> bool:
     return bool(parts) and not path.startswith("/") and ".." not in parts
 
 
-def files_in(directory: Path, *, but: str | None = None) -> Iterator[str]:
+def files_in(directory: Path) -> Iterator[str]:
     """The relative paths of all files of a run but the sums themselves and a claim.
 
-    Args:
-        directory: of the run.
-        but: a folder right inside that is left out.
+    Raises:
+        OSError: a folder can't be read; passed over, its files would be in no sum.
     """
     root = os.fspath(directory)
-    for folder, folders, names in os.walk(root):
+    for folder, _, names in os.walk(root, onerror=_raise):
         inside = folder[len(root) :].strip("/").replace(os.sep, "/")
-        if but in folders and not inside:
-            folders.remove(but)
         for name in names:
             path = f"{inside}/{name}" if inside else name
             if path not in (SUMS_FILE, CLAIM_FILE):
@@ -140,6 +137,10 @@ class Files:
         if digest() != expected:
             raise DamagedError(path, "is not what was written (SHA-256)")
         self._good.add(relative)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _reason(error: OSError) -> str:

@@ -70,7 +70,11 @@ def _files(directory: Path) -> Iterator[Finding]:
     except DamagedError as error:
         yield _finding(error, directory)
         return
-    there = set(sums.files_in(directory))
+    try:
+        there = set(sums.files_in(directory))
+    except OSError as error:
+        yield Finding(Path(str(error.filename)), f"can't be read: {error.strerror or error}")
+        return
     for path in sorted({layout.RUN_FILE} - set(expected)):
         yield Finding(directory / path, f"is not in {layout.SUMS_FILE}")
     for path in sorted(set(expected) - there):

@@ -6,6 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim, claim
-from runner.store.commit import Sealed, commit_all
+from runner.store.commit import Sealed, commit_all, sync_ends, tidy
 from runner.store.owner import is_alive, read_claim
 from runner.store.remains import remove
 from runner.store.sweeps import job_row, row_of_run
@@ -31,6 +32,7 @@ from runner.sweep.by_hydra import JobConfig
 from runner.sweep.compose import Composer
 
 Row = dict[str, Any]
+_Ended = tuple[Row, Sealed | None]
 
 _GROUP_SECONDS = 0.2  # how long a run that has ended may wait for others to be committed with
 
@@ -78,7 +80,7 @@ class Work:
         Raises:
             InterruptedRunError: a signal; the job in flight is committed as INTERRUPTED.
         """
-        ended: list[tuple[Row, Sealed | None]] = []
+        ended: list[_Ended] = []
         begun = time.monotonic()
         try:
             for number in numbers:
@@ -88,11 +90,11 @@ class Work:
                     begun = time.monotonic()
             yield from self._committed(ended)
         except InterruptedRunError:
-            self._committed(ended)
+            self._committed(ended, again=False)
             raise
 
-    def _do(self, number: int) -> tuple[Row, Sealed | None]:
-        """A job's row, and its run if that is yet to be committed."""
+    def _do(self, number: int, *, alone: bool = False) -> _Ended:
+        """A job's row, and its run if that is yet to be committed: never where it is alone."""
         rows: list[Row] = []
         sealed: list[Sealed] = []
         directory = str(number)
@@ -101,11 +103,10 @@ class Work:
             composed = self._composed(number)
             work = _job(composed)
             directory = os.path.relpath(work.directory, self.sweep)
-            if work.directory.exists():  # seldom: a look at all that might be there costs more
-                self._make_way(work.directory)
-                done = self._done_before(number, directory)
-                if done:
-                    return done, None
+            self._make_way(work.directory)
+            done = self._done_before(number, directory)
+            if done:
+                return done, None
             do = partial(
                 job.execute,
                 work,
@@ -115,7 +116,9 @@ class Work:
                 facts=self.facts,
                 ended=lambda record: rows.append(job_row(number, directory, record)),
             )
-            if composed.usual:
+            if alone:
+                do()
+            elif composed.usual:
                 do(put_in_place=sealed.append)
             else:
                 self._by_hydra(number, work, do, rows)
@@ -131,6 +134,8 @@ class Work:
             if not rows and composed is not None and not composed.usual:
                 return self.bury(number, _reason(error)), None  # Hydra failed, and left its files
             if not rows:
+                if composed is not None and self._is_ours(_job(composed).directory):
+                    Claim(_job(composed).directory, ()).abandon()
                 return self._unrecorded(number, directory, _reason(error)), None
             if not isinstance(error, RunnerError):
                 rows[0]["error"] = _reason(error)
@@ -161,21 +166,38 @@ class Work:
     def _is_inside(self, directory: Path) -> bool:
         return directory.is_relative_to(self.sweep) and directory != self.sweep
 
-    def _committed(self, ended: list[tuple[Row, Sealed | None]]) -> list[Row]:
+    def _committed(self, ended: list[_Ended], *, again: bool = True) -> list[Row]:
         """Commits what has ended, and empties the list."""
-        runs = [sealed for _, sealed in ended if sealed]
-        rows = [row for row, _ in ended]
+        mine = ended[:]
         ended.clear()
         try:
             with held_back():
-                commit_all(runs)
+                commit_all([run for _, run in mine if run])
         except WriteError as error:
-            there = {run.directory for run in runs if (run.directory / layout.RUN_FILE).exists()}
-            for row in rows:
-                directory = (self.sweep / row["directory"]).resolve()
-                if row["run_id"] and directory not in {path.resolve() for path in there}:
-                    row.update(status=layout.FAILED, error=str(error))
-        return rows
+            return [self._alone(row, run, error, again=again) for row, run in mine]
+        return [row for row, _ in mine]
+
+    def _alone(self, row: Row, run: Sealed | None, error: WriteError, *, again: bool) -> Row:
+        """A job's row after the commit of several failed: one's failure is not the others'.
+
+        What was written may be lost by now, whatever another flush would say: the job is done
+        once more, unless its run is in place.
+        """
+        if run is None:
+            return row
+        try:
+            if (run.directory / layout.RUN_FILE).exists():
+                sync_ends(run)
+                tidy(run)
+                return row
+        except WriteError as failure:
+            return {**row, "status": layout.FAILED, "error": one_line(str(failure))}
+        if again:
+            with suppress(WriteError):
+                remove(run.directory)
+                return self._do(row["number"], alone=True)[0]
+        run.claim.abandon()
+        return {**row, "status": layout.FAILED, "error": one_line(str(error)), "run_id": None}
 
     def _done_before(self, number: int, directory: str) -> Row | None:
         """The row of a job that is finished: a worker has died between that and saying so."""
