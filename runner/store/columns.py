@@ -14,7 +14,6 @@ import pyarrow as pa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
-_PAIR, _DOUBLE, _LONG = struct.Struct("=ii"), struct.Struct("=d"), struct.Struct("=q")
 _FORMATS = {"int64": "q", "double": "d"}
 _FEW = 256  # values, up to which packing them one by one is quicker than asking numpy
 _INT64 = range(-(2**63), 2**63)
@@ -38,8 +37,6 @@ def column(values: Sequence[Any], type_name: str) -> pa.Array:
         type_name: one of :data:`TYPES`.
     """
     kind, count = TYPES[type_name], len(values)
-    if count == 1:
-        return _of_one(values[0], type_name)
     if count <= _FEW and type_name in _FORMATS and None not in values:
         data = pa.py_buffer(struct.pack(f"={count}{_FORMATS[type_name]}", *values))
         return pa.Array.from_buffers(kind, count, [None, data])
@@ -65,41 +62,6 @@ def column(values: Sequence[Any], type_name: str) -> pa.Array:
     else:
         data = pa.py_buffer(np.array(numbers, dtype="f8" if type_name == "double" else "i8"))
     return pa.Array.from_buffers(kind, count, [validity, data])
-
-
-def _of_one(value: Any, type_name: str) -> pa.Array:
-    """A column of one value; `run.parquet` has a hundred, most the same in the next run: kept."""
-    if isinstance(value, list):
-        return _made_of_one(tuple(value), type_name)
-    if type_name == "double" or isinstance(value, datetime):
-        return _made_of_one.__wrapped__(value, type_name)  # 0.0 and -0.0 would be the same to it
-    return _made_of_one(value, type_name)
-
-
-@lru_cache(maxsize=4096)
-def _made_of_one(value: Any, type_name: str) -> pa.Array:
-    kind = TYPES[type_name]
-    if type_name == "strings":
-        items = column(value or (), "string")
-        validity = pa.py_buffer(b"\x00") if value is None else None
-        offsets = pa.py_buffer(_PAIR.pack(0, len(items)))
-        return pa.Array.from_buffers(kind, 1, [validity, offsets], children=[items])
-    if value is None:
-        empty = [pa.py_buffer(_PAIR.pack(0, 0)), pa.py_buffer(b"")]
-        data = empty if type_name == "string" else [pa.py_buffer(_LONG.pack(0))]
-        return pa.Array.from_buffers(kind, 1, [pa.py_buffer(b"\x00"), *data])
-    if type_name == "string":
-        # Text that came from the system with bytes that are no UTF-8 must not stop a commit.
-        text = value.encode("utf-8", "backslashreplace")
-        buffers = [None, pa.py_buffer(_PAIR.pack(0, len(text))), pa.py_buffer(text)]
-        return pa.Array.from_buffers(kind, 1, buffers)
-    if type_name == "bool":
-        data = pa.py_buffer(b"\x01" if value else b"\x00")
-    elif type_name == "double":
-        data = pa.py_buffer(_DOUBLE.pack(value))
-    else:
-        data = pa.py_buffer(_LONG.pack(_ticks(value) if type_name == "timestamp" else value))
-    return pa.Array.from_buffers(kind, 1, [None, data])
 
 
 def _ticks(moment: datetime) -> int:

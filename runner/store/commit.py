@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.store import columns, layout, sums
+from runner.store import columns, layout, small, sums
 from runner.store.claim import Claim
 from runner.store.files import (
     hash_file,
@@ -28,7 +28,6 @@ from runner.store.files import (
     write_file,
     writing,
 )
-from runner.store.parquet import to_bytes
 from runner.store.write import RunWriter
 
 _MANY = 3  # runs for which flushing the whole file system is cheaper than each of their files
@@ -113,14 +112,18 @@ def seal(target: RunWriter | Claim, record: Mapping[str, Any]) -> Sealed:
         for name in (layout.RUN_FILE, layout.SUMS_FILE):
             # Of a commit that failed, after which the run is committed as that.
             (staging / name).unlink(missing_ok=True)
-    data = to_bytes(_run_table(record))
+    facts = {
+        layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
+        layout.FACT_RUN_ID: record["run_id"],
+    }
+    data = small.to_bytes(_row(record), facts)
     staged[layout.RUN_FILE] = write_file(staging / layout.RUN_FILE, data)
     present = {}
     with writing(claim.directory):
-        for path in sums.files_in(claim.directory):
-            if path.split("/")[0] != layout.STAGING_FOLDER:
-                with writing(claim.directory / path):
-                    present[path] = hash_file(claim.directory / path)
+        for path in sums.files_in(claim.directory, but=layout.STAGING_FOLDER):
+            file = claim.directory / path
+            with writing(file):
+                present[path] = hash_file(file)
     _step("sums")
     write_file(staging / layout.SUMS_FILE, sums.dump({**staged, **present}))
     return Sealed(claim, (*staged, layout.SUMS_FILE), tuple(present))
@@ -137,10 +140,12 @@ def sync_files(run: Sealed) -> None:
 
 def place(run: Sealed) -> None:
     """Puts everything but ``run.parquet`` where it belongs."""
+    staging, directory = run.staging, run.directory
     for name in sorted({path.split("/")[0] for path in run.staged} - {layout.RUN_FILE}):
         _step(f"place {name}")
-        with writing(run.directory / name):
-            os.rename(run.staging / name, run.directory / name)
+        target = directory / name
+        with writing(target):
+            os.rename(staging / name, target)
 
 
 def sync_places(run: Sealed) -> None:
@@ -158,8 +163,9 @@ def sync_places(run: Sealed) -> None:
 def finish(run: Sealed) -> None:
     """Puts ``run.parquet`` in place."""
     _step("finish")
-    with writing(run.directory / layout.RUN_FILE):
-        os.rename(run.staging / layout.RUN_FILE, run.directory / layout.RUN_FILE)
+    target = run.directory / layout.RUN_FILE
+    with writing(target):
+        os.rename(run.staging / layout.RUN_FILE, target)
 
 
 def sync_ends(run: Sealed) -> None:
@@ -200,8 +206,8 @@ def point_latest(root: Path, directory: Path) -> None:
             os.unlink(fresh)
 
 
-def _run_table(record: Mapping[str, Any]) -> Any:
-    """The one row of ``run.parquet``."""
+def _row(record: Mapping[str, Any]) -> list[tuple[str, str, list[Any]]]:
+    """The columns of ``run.parquet``, a value in each."""
     row = [(name, kind, [record[name]]) for name, kind in layout.RUN_COLUMNS]
     for key, (value, kind) in record["params"].items():
         name, stored = columns.storable(value, kind)
@@ -210,13 +216,7 @@ def _run_table(record: Mapping[str, Any]) -> Any:
     for key, value in record["facts"].items():
         name, stored = columns.storable(value, _FACT_TYPES.get(key))
         row.append((key, name, [stored]))
-    return columns.table(
-        row,
-        {
-            layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
-            layout.FACT_RUN_ID: record["run_id"],
-        },
-    )
+    return row
 
 
 _FACT_TYPES: dict[str, type] = {"git.commit": str, "git.dirty": bool, "env.threads": int}

@@ -60,15 +60,21 @@ def is_inside(path: str) -> bool:
     return bool(parts) and not path.startswith("/") and ".." not in parts
 
 
-def files_in(directory: Path) -> Iterator[str]:
+def files_in(directory: Path, *, but: str | None = None) -> Iterator[str]:
     """The relative paths of all files of a run but the sums themselves and a claim.
+
+    Args:
+        directory: of the run.
+        but: a folder right inside that is left out.
 
     Raises:
         OSError: a folder can't be read; passed over, its files would be in no sum.
     """
     root = os.fspath(directory)
-    for folder, _, names in os.walk(root, onerror=_raise):
+    for folder, folders, names in os.walk(root, onerror=_raise):
         inside = folder[len(root) :].strip("/").replace(os.sep, "/")
+        if but in folders and not inside:
+            folders.remove(but)
         for name in names:
             path = f"{inside}/{name}" if inside else name
             if path not in (SUMS_FILE, CLAIM_FILE):

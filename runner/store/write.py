@@ -13,10 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runner.errors import UnknownKeyError
-from runner.store import columns, layout, matrix
+from runner.store import columns, layout, matrix, small
 from runner.store.claim import Claim
 from runner.store.files import write_file, writing
-from runner.store.parquet import to_bytes
 from runner.store.table_file import LayerWriter, StoredFile, TableFile
 
 _PARAMETER_GROUP = 1 << 21  # values in a row group of parameters.parquet
@@ -159,11 +158,8 @@ class RunWriter:
         Args:
             rows: one for each layer, with the keys of :data:`layout.LAYER_COLUMNS`.
         """
-        table = columns.table(
-            [(name, kind, [row[name] for row in rows]) for name, kind in layout.LAYER_COLUMNS],
-            self._facts({}),
-        )
-        data = to_bytes(table)
+        parts = [(name, kind, [row[name] for row in rows]) for name, kind in layout.LAYER_COLUMNS]
+        data = small.to_bytes(parts, self._facts({}))
         self.sums[layout.LAYERS_FILE] = write_file(self.staging / layout.LAYERS_FILE, data)
         self.complete = True
         return StoredFile(layout.LAYERS_FILE, len(data))

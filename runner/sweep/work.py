@@ -103,10 +103,11 @@ class Work:
             composed = self._composed(number)
             work = _job(composed)
             directory = os.path.relpath(work.directory, self.sweep)
-            self._make_way(work.directory)
-            done = self._done_before(number, directory)
-            if done:
-                return done, None
+            if work.directory.exists():  # seldom: a look at all that might be there costs more
+                self._make_way(work.directory)
+                done = self._done_before(number, directory)
+                if done:
+                    return done, None
             do = partial(
                 job.execute,
                 work,
@@ -116,10 +117,8 @@ class Work:
                 facts=self.facts,
                 ended=lambda record: rows.append(job_row(number, directory, record)),
             )
-            if alone:
-                do()
-            elif composed.usual:
-                do(put_in_place=sealed.append)
+            if composed.usual:
+                do(put_in_place=None if alone else sealed.append)
             else:
                 self._by_hydra(number, work, do, rows)
         except InterruptedRunError as error:
