@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import runner
-from runner.analysis.aggregate import FROM_INDEX, STATISTICS, Aggregate, aggregate
+from runner.analysis.aggregate import FROM_INDEX, STATISTICS, aggregate
+from runner.analysis.aggregation import Aggregate
 from runner.analysis.student import quantile, summarise
 from runner.errors import NotFoundError, UnknownKeyError
 from runner.store.read import Run
@@ -134,15 +135,7 @@ def test_runs_without_an_index(sweep: Path, tmp_path: Path) -> None:
     for mine, theirs in zip(
         loose.cells, aggregate(sweep, KEY, statistics=FROM_INDEX).cells, strict=True
     ):
-        assert (
-            mine[:3]
-            if isinstance(mine, tuple)
-            else (mine.layer, mine.statistic)
-            == (
-                theirs.layer,
-                theirs.statistic,
-            )
-        )
+        assert (mine.layer, mine.statistic) == (theirs.layer, theirs.statistic)
         assert mine.summary.mean == pytest.approx(theirs.summary.mean, rel=1e-12, abs=1e-18)
 
 
@@ -212,6 +205,23 @@ def test_spread_that_is_not_over_the_seeds_is_said(sweep: Path) -> None:
     [note] = aggregate(sweep, "seeds.seed").notes
     assert KEY in note
     assert aggregate(sweep, "seeds.seed", where=f"{KEY} > 0.3").notes == []
+
+
+def test_the_spiral_begins_with_a_sample_that_correlates_with_none(program: Program) -> None:
+    hot = ("layers.mlp.weight_scale=0.1,1e25", "layers.mlp.activation=relu", "numerics=float32")
+    sweep = program.run("-m", "layers=mlp", "layers.mlp.depth=3", "data.samples=5", *hot)
+    found = aggregate(sweep, KEY, statistics=["correlation", "rms"])
+    first = cell(found, 0.1, "mlp_dense1", "correlation")
+    x, y = runner.load(sweep / "0").layers["mlp_dense1"].outputs[1:3].astype("f8")
+    assert first[1] == pytest.approx(x @ y / np.linalg.norm(x) / np.linalg.norm(y))
+    assert found.notes[0] == (
+        "the correlation is that of samples 1 and 2, the first two whose inputs are not 0"
+    )
+    assert found.notes[1].startswith("values that are not finite are left out of the statistics: ")
+    assert "mlp_dense3 (1 run)" in found.notes[1]
+    assert len(found.notes) == 2
+    # One run of each value: no spread, and no columns for one.
+    assert found.table()[0] == [KEY, "layer", "runs", "correlation", "rms"]
 
 
 def test_what_there_is_not(sweep: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_where(stored: Program, condition: str, names: list[str | None]) -> None
 
 def test_columns_and_sort(stored: Program) -> None:
     rows = listed(stored, "--columns", "name, seeds.seed,loss", "--sort", "seeds.seed")
-    assert list(rows[0]) == ["name", "params.seeds.seed", "metrics.loss"]
+    assert list(rows[0]) == ["name", "seeds.seed", "loss"]
     # By number, not by letter; the failed one has the seed 0.
     assert [row["name"] for row in rows] == [None, "run-2", "run-9", "run-10"]
     down = listed(stored, "--where", "name IS NOT NULL", "--sort", "-seeds.seed")
@@ -82,7 +82,7 @@ def test_columns_and_sort(stored: Program) -> None:
 def test_csv(stored: Program) -> None:
     text = stored.start("ls", "--csv", "--columns", "name,seeds.seed,overrides").stdout
     rows = list(csv.reader(io.StringIO(text)))
-    assert rows[0] == ["name", "params.seeds.seed", "overrides"]
+    assert rows[0] == ["name", "seeds.seed", "overrides"]
     assert rows[2] == ["run-2", "2", "seeds.seed=2 layers=book_chapter_4 name=run-2 tags=[t]"]
     assert len(rows) == 5
 
@@ -135,6 +135,62 @@ def test_rm_asks(copied: Program) -> None:
     assert [row["name"] for row in listed(copied)] == [None, "run-9", "run-10"]
     # What `latest` pointed to is gone: it is the next one now.
     assert json.loads(copied.start("show", "latest", "--json").stdout)["name"] == "run-9"
+    latest = copied.folder / "outputs" / "latest"
+    assert runner.load(latest).metadata["name"] == "run-9"
+    assert copied.start("rm", "--yes", "run-9", "run-10").returncode == 0
+    assert not latest.is_symlink()
+
+
+def test_a_sweep_and_its_jobs(program: Program) -> None:
+    """`latest` is a sweep: its jobs have names, and so has the way to them."""
+    program.run("data.samples=5")
+    sweep = program.run("-m", "data.samples=5", "seeds.seed=3,4")
+    for verb in ("show", "reproduce"):
+        done = program.start(verb, "latest")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "a sweep of 2 jobs: name one, like latest/0; `runner ls latest`" in done.stderr
+    shown = json.loads(program.start("show", "latest/1", "--json").stdout)
+    assert shown["config"]["seeds"] == {"seed": 4}
+    assert listed(program, "latest", "--columns", "seeds.seed", "--sort", "seeds.seed") == [
+        {"seeds.seed": 3},
+        {"seeds.seed": 4},
+    ]
+    assert "latest is a sweep of 2 jobs: 0, 1" in program.start("show", "latest/2").stderr
+    assert f"{sweep.name}/0" in program.start("show", str(sweep)).stderr
+    # A job of it is taken away, then it: `latest` follows.
+    latest = program.folder / "outputs" / "latest"
+    assert program.start("rm", "--yes", "latest/0").returncode == 0
+    assert latest.resolve() == sweep.resolve()
+    program.run("data.samples=6")
+    assert program.start("rm", "--yes", "latest").returncode == 0
+    assert latest.resolve() == sweep.resolve()
+    assert program.start("rm", "--yes", "latest").returncode == 0
+    assert runner.load(latest).config["data"]["samples"] == 5
+
+
+def test_json_is_one_document_of_valid_json(program: Program) -> None:
+    """Where values are NaN or infinite, too."""
+    hot = ("layers=mlp", "layers.mlp.depth=3", "layers.mlp.activation=relu", "data.samples=5")
+    sweep = program.run("-m", *hot, "layers.mlp.weight_scale=0.1,1e25", "numerics=float32")
+    cold, warm = (str(sweep / name) for name in "01")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    for call in (
+        ("ls",),
+        ("ls", str(sweep)),
+        ("show", warm, "--theory"),
+        ("compare", cold, warm),
+        ("compare", warm, "--similarity"),
+        ("compare", str(sweep), "--by", "layers.mlp.weight_scale", "--statistics", "all"),
+        ("verify",),
+        ("reproduce", warm),
+    ):
+        done = program.start(*call, "--json")
+        assert done.returncode in (0, 1), done.stderr
+        json.loads(done.stdout, parse_constant=refuse)
+    assert all(isinstance(row["config"], dict) for row in listed(program) if "number" not in row)
 
 
 def ask(program: Program, *arguments: str, answer: str) -> int:

@@ -10,15 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from runner.analysis.gaussian import LARGEST_CORRELATED, Response, activation
-from runner.analysis.theory import (
-    INITIALIZERS,
-    KINDS,
-    Prediction,
-    critical_sigma_w,
-    fixed_point,
-    predict,
-    weight_variance,
-)
+from runner.analysis.theory import KINDS, Prediction, critical_sigma_w, fixed_point, predict
+from runner.analysis.variance import INITIALIZERS, weight_variance
 from runner.errors import ConfigError, UnknownKeyError
 from runner.layers import MLP, Dense, LeakyReLU, Linear, ReLU, Sigmoid, Tanh
 from runner.layers.initializers import INITIALIZERS as DRAWN
@@ -83,6 +76,16 @@ def test_reactions_equal_differences(name: str, q: float) -> None:
     assert answer.elasticity[0] == pytest.approx(q * (high - low) / (2 * h) / here, rel=1e-5)
     curvature = q * q * (high - 2 * here + low) / (h * h) / here
     assert answer.curvature[0] == pytest.approx(curvature, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("q", [0.99e5, 1.01e5, 1e12, 1e60])
+@pytest.mark.parametrize(("name", "height"), [("tanh", 1.0), ("sigmoid", 0.5)])
+def test_reactions_of_a_step(name: str, height: float, q: float) -> None:
+    """E phi^2 = limit - 2 height / sqrt(2 pi q) for what is a step but for a sliver around 0."""
+    answer = _response(name, q)
+    slope = height / math.sqrt(2 * math.pi * q)
+    assert answer.elasticity[0] * answer.second[0] == pytest.approx(slope, rel=1e-4)
+    assert answer.curvature[0] * answer.second[0] == pytest.approx(-1.5 * slope, rel=2e-3)
 
 
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])

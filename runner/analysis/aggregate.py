@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runner.analysis import outputs
+from runner.analysis.aggregation import Aggregate, Cell, Theory
 from runner.analysis.expectation import expectations, second_moment
-from runner.analysis.student import Summary, summarise
+from runner.analysis.student import summarise
 from runner.errors import NotFoundError, UnknownKeyError, show
 from runner.schema import NOT_IN_HASH
 from runner.store import layout
 from runner.store.index import rows
 from runner.store.query import matching
-from runner.store.read import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
+from runner.store.read import Layer, Run
 
 FROM_INDEX = (*layout.STATISTICS, "second_moment", "rms")
 """``second_moment`` is the mean square of all outputs, ``rms`` its root: the norm of a sample's
@@ -34,112 +31,6 @@ DEFAULT = ("mean", "std", "rms", "zero_fraction")
 _INDIFFERENT = (*NOT_IN_HASH, "objective", "save", "seeds")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One statistic of one layer, over the runs that share a value of the key.
-
-    Attributes:
-        value: of the key.
-        layer: its name.
-        statistic: one of :data:`STATISTICS`.
-        summary: n, mean, std, and the 95 % confidence interval of the mean (Student's t).
-    """
-
-    value: Any
-    layer: str
-    statistic: str
-    summary: Summary
-
-
-@dataclass(frozen=True)
-class Theory:
-    """Mean second moment of one layer beside its prediction, over the runs of a value.
-
-    Attributes:
-        predicted: the mean of the runs' predictions at this width.
-        error_bar: of the mean over so many networks.
-        distance: error bars from the prediction to the measurement.
-        reason: why there is none, or None.
-    """
-
-    predicted: float
-    error_bar: float
-    distance: float
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """A sweep by one key; ``.frame()`` is a long table, ``.table()`` one to read.
-
-    Attributes:
-        key: the dotted key.
-        runs: value -> number of runs.
-        cells: by value, layer and statistic, in order.
-        theory: (value, layer) -> prediction, where that was asked for.
-        notes: what to keep in mind.
-    """
-
-    key: str
-    runs: list[tuple[Any, int]]
-    cells: list[Cell]
-    theory: dict[tuple[str, str], Theory] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A row for each value, layer and statistic; with theory, for the second moment too."""
-        found = []
-        for cell in self.cells:
-            head = {self.key: cell.value, "layer": cell.layer, "statistic": cell.statistic}
-            row = {**head, **cell.summary._asdict()}
-            theory = self.theory.get((show(cell.value), cell.layer))
-            if theory and cell.statistic == "second_moment":
-                row |= {
-                    name: getattr(theory, name) for name in ("predicted", "error_bar", "distance")
-                }
-                row["reason"] = theory.reason
-            found.append(row)
-        return found
-
-    def frame(self) -> pd.DataFrame:
-        """The same as a table."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows())
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it as plain values."""
-        runs = [{"value": value, "runs": count} for value, count in self.runs]
-        return {"by": self.key, "values": runs, "rows": self.rows(), "notes": self.notes}
-
-    def table(self) -> list[list[str]]:
-        """A line for each value and layer, the heads first: mean, spread, confidence interval."""
-        names = list(dict.fromkeys(cell.statistic for cell in self.cells))
-        heads = [self.key, "layer", "runs"]
-        for name in names:
-            heads += [f"{name} ±", "95 %"]
-        heads += ["theory", "error bar", "bars away"] if self.theory else []
-        lines: dict[tuple[str, str], list[str]] = {}
-        counts = {show(value): count for value, count in self.runs}
-        for cell in self.cells:
-            value = show(cell.value)
-            line = lines.setdefault((value, cell.layer), [value, cell.layer, str(counts[value])])
-            line += _texts(cell.summary)
-        for place, line in lines.items():
-            if self.theory:
-                theory = self.theory[place]
-                numbers = (theory.predicted, theory.error_bar, theory.distance)
-                line += [_text(number) for number in numbers]
-        return [heads, *lines.values()]
-
-    def __repr__(self) -> str:
-        count = sum(number for _, number in self.runs)
-        return f"<Aggregate by {self.key}: {count} runs, {len(self.runs)} values>"
-
-    def _repr_html_(self) -> str:
-        return self.frame().to_html(index=False)
-
-
 def aggregate(
     sweep: str | Path,
     by: str,
@@ -147,7 +38,7 @@ def aggregate(
     statistics: Sequence[str] = DEFAULT,
     where: str | None = None,
     theory: bool = False,
-    pair: tuple[int, int] = (0, 1),
+    pair: tuple[int, int] | None = None,
 ) -> Aggregate:
     """Groups the finished runs of a sweep by the value of a key.
 
@@ -158,7 +49,8 @@ def aggregate(
             outputs, where they are kept.
         where: an SQL condition over the columns; see :mod:`runner.store.query`.
         theory: put the mean-field prediction beside the second moment; reads the inputs.
-        pair: the two samples of the correlation.
+        pair: the two samples of the correlation; None: the first two whose inputs are not 0, as
+            the spiral's first one is, which correlates with nothing.
 
     Raises:
         NotFoundError: there is no finished run.
@@ -185,7 +77,9 @@ def aggregate(
             cells += [Cell(value, layer, name, summarise(by_name[name])) for name in statistics]
         predictions |= {(show(value), layer): one for layer, one in expected.items()}
     counts = [(value, len(members)) for value, members in groups]
-    notes = [*_also_varying(groups, column), *sorted(work.notes)]
+    notes = [*_also_varying(groups, column), *work.notes()]
+    reasons = dict.fromkeys(one.reason for one in predictions.values() if one.reason)
+    notes += [f"no prediction: {reason}" for reason in reasons]
     return Aggregate(by, counts, cells, predictions, notes)
 
 
@@ -239,12 +133,16 @@ def _also_varying(
 class _Work:
     """What is to be measured of each run, and what was remarkable."""
 
-    def __init__(self, statistics: tuple[str, ...], theory: bool, pair: tuple[int, int]) -> None:
-        self.notes: set[str] = set()
+    def __init__(
+        self, statistics: tuple[str, ...], theory: bool, pair: tuple[int, int] | None
+    ) -> None:
         self._statistics = statistics
         self._from_outputs = [name for name in statistics if name in outputs.STATISTICS]
         self._theory = theory
         self._pair = pair
+        self._pairs: dict[tuple[int, int], None] = {}
+        self._bare = False
+        self._not_finite: dict[str, int] = {}
 
     def group(
         self, members: Sequence[Mapping[str, Any]]
@@ -258,10 +156,13 @@ class _Work:
             if not layers or self._from_outputs or self._theory:
                 run = Run(Path(row["path"]))
                 layers = layers or {one.name: one.statistics for one in run.layers.values()}
+            pair = self._pair_in(run)
             for name, statistics in layers.items():
                 values = _derived(statistics)
-                if run is not None:
-                    values |= self._of_outputs(run, name)
+                if values["nonfinite_count"] > 0:
+                    self._not_finite[name] = self._not_finite.get(name, 0) + 1
+                if run is not None and self._from_outputs:
+                    values |= self._of_outputs(run.layers[name], pair)
                 places = measured.setdefault(name, {key: [] for key in self._statistics})
                 for key in self._statistics:
                     places[key].append(values.get(key, math.nan))
@@ -270,14 +171,33 @@ class _Work:
                     expected.setdefault(one.layer, []).append(one)
         return measured, {name: _together(some) for name, some in expected.items()}
 
-    def _of_outputs(self, run: Run, name: str) -> dict[str, float]:
-        layer = run.layers[name]
-        if not self._from_outputs:
-            return {}
+    def notes(self) -> Iterator[str]:
+        """What is to be kept in mind of all groups."""
+        if self._bare:
+            yield f"no outputs kept in some runs: no {', '.join(self._from_outputs)}"
+        if self._pairs:
+            pairs = " or ".join(f"{i} and {j}" for i, j in self._pairs)
+            why = "" if self._pair else ", the first two whose inputs are not 0"
+            yield f"the correlation is that of samples {pairs}{why}"
+        if self._not_finite:
+            layers = ", ".join(
+                f"{name} ({count} run{'' if count == 1 else 's'})"
+                for name, count in self._not_finite.items()
+            )
+            yield f"values that are not finite are left out of the statistics: {layers}"
+
+    def _pair_in(self, run: Run | None) -> tuple[int, int]:
+        if run is None or "correlation" not in self._from_outputs:
+            return 0, 0
+        pair = self._pair or outputs.telling_pair(run)
+        self._pairs[pair] = None
+        return pair
+
+    def _of_outputs(self, layer: Layer, pair: tuple[int, int]) -> dict[str, float]:
         if layer.path is None:
-            self.notes.add(f"no outputs kept in some runs: no {', '.join(self._from_outputs)}")
+            self._bare = True
             return {}
-        return outputs.outputs_statistics(layer, self._from_outputs, self._pair)
+        return outputs.outputs_statistics(layer, self._from_outputs, pair)
 
 
 def _from_row(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -311,13 +231,3 @@ def _together(expected: Sequence[Any]) -> Theory:
     apart = measured - predicted
     distance = apart / bar if bar else math.copysign(math.inf, apart) if apart else 0.0
     return Theory(predicted, bar, distance)
-
-
-def _texts(summary: Summary) -> list[str]:
-    interval = "" if summary.n < 2 else f"{summary.low:.4g} .. {summary.high:.4g}"
-    spread = "" if summary.n < 2 else f" ± {_text(summary.std)}"
-    return [_text(summary.mean) + spread, interval]
-
-
-def _text(number: float) -> str:
-    return "" if math.isnan(number) else f"{number:.4g}"

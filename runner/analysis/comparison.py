@@ -255,9 +255,11 @@ def _text_row(part: Part) -> tuple[str, ...]:
     first = found.first
     place = (f"{first.sample}, {first.neuron}", str(first.a), str(first.b)) if first else ("",) * 3
     ulp = "" if found.max_ulp is None else str(found.max_ulp)
-    amounts = (found.max_abs, found.mean_abs, found.max_rel)
+    amounts = [f"{x:.4g}" for x in (found.max_abs, found.mean_abs, found.max_rel)]
+    if found.differing == found.nan + found.inf:  # none of them has an amount
+        amounts, ulp = [""] * 3, ""
     counts = (f"{100 * found.share:.3g}%", str(found.nan), str(found.inf))
-    return (name, shape, bits, *place, *(f"{x:.4g}" for x in amounts), ulp, *counts)
+    return (name, shape, bits, *place, *amounts, ulp, *counts)
 
 
 def _html_row(tag: str, cells: Sequence[str]) -> str:

@@ -118,6 +118,10 @@ class PiecewiseLinear:
         return self.share * (1 - differ) + self.slope * differ
 
 
+LARGEST_SMOOTH = 1e5
+"""The q up to which derivatives are averaged, to 1e-5; beyond it the leading order is as good."""
+
+
 @dataclass(frozen=True)
 class Saturating:
     """A bounded phi whose derivative is a polynomial of itself, phi' = rate(phi)."""
@@ -133,9 +137,15 @@ class Saturating:
         fourth_derivative = self._derivative(square, 4)
         polynomials = (square, second_derivative / 2, fourth_derivative / 4, square**2)
         second, first, curved, fourth = gaussian_means(self.function, polynomials, q)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            elasticity = np.where(q > 0, q * first / second, 1.0)
-            curvature = np.where(q > 0, q * q * curved / second, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            # Where phi is a step but for a sliver, F nears its limit as 1 / sqrt(q), and the
+            # derivatives would be differences of numbers that are all the same.
+            far = q > LARGEST_SMOOTH
+            slope = LARGEST_SMOOTH * self.growth(LARGEST_SMOOTH) * np.sqrt(LARGEST_SMOOTH / q)
+            slope = np.where(far, slope, q * first)
+            bend = np.where(far, -1.5 * slope, q * q * curved)
+            elasticity = np.where(q > 0, slope / second, 1.0)
+            curvature = np.where(q > 0, bend / second, 0.0)
             # Near 0 tanh is the identity, whose fourth moment float64 could not hold.
             noise = np.where(second > 1e-100, fourth / second / second - 1, 2.0)
         return Response(second, elasticity, curvature, noise)

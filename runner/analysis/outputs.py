@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runner import limits
 from runner.analysis.similarity import CrossMoments, bytes_needed
 from runner.errors import ConfigError, TooLargeError
-from runner.store.read import Layer
+from runner.store.read import Layer, Run
 
 STATISTICS = ("dead", "saturated", "effective_rank", "correlation")
 """``dead``: the share of neurons that put out 0 for every sample.
@@ -50,6 +50,13 @@ def outputs_statistics(
     if "correlation" in found:
         found["correlation"] = _correlation(layer, pair)
     return found
+
+
+def telling_pair(run: Run) -> tuple[int, int]:
+    """The first two samples whose inputs are not 0, among the first 4,096; else 0 and 1."""
+    start = next(run.inputs_matrix.batches(_ROWS))
+    telling = np.flatnonzero(start.any(axis=1))[:2].tolist()
+    return (telling[0], telling[1]) if len(telling) == 2 else (0, 1)
 
 
 def _over_all(layer: Layer, wanted: Collection[str]) -> dict[str, float]:
@@ -92,7 +99,7 @@ def _correlation(layer: Layer, pair: tuple[int, int]) -> float:
         return math.nan
     x, y = (picked[sample] for sample in pair)
     scale = float(np.linalg.norm(x)) * float(np.linalg.norm(y))
-    return float(x @ y) / scale if scale else math.nan
+    return float(x @ y) / scale if 0 < scale < math.inf else math.nan
 
 
 def _moments(layer: Layer) -> CrossMoments:

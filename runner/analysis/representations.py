@@ -87,16 +87,17 @@ def similarity(
 ) -> Similarity:
     """Compares every layer with every other, in one pass over the rows that are kept of all.
 
+    Layers with values that are not finite are left out, and a note says so.
+
     Args:
         a: a loaded run, or what :func:`runner.load` takes.
         b: the run whose layers are compared with those of A; None: those of A with each other.
         measure: ``cka``, ``debiased``, ``svcca`` or ``procrustes``.
 
     Raises:
-        NotFoundError: there is no such run, or no outputs were kept.
+        NotFoundError: there is no such run, no outputs were kept, or none that are all finite.
         UnknownKeyError: no such measure.
         TooLargeError: the cross moments of such wide layers don't fit into the memory.
-        ConfigError: outputs that are not finite.
     """
     if measure not in MEASURES:
         raise UnknownKeyError("measure", measure, measure, MEASURES)
@@ -132,7 +133,15 @@ def _kept(run: Run) -> list[Layer]:
     if not layers:
         hint = "similarity is computed from outputs, and none were kept"
         raise NotFoundError("outputs in run", run.id, (), hint=hint)
-    return layers
+    finite = [layer for layer in layers if not _not_finite(layer)]
+    if not finite:
+        hint = "every layer has values that are not finite: no similarity exists"
+        raise NotFoundError("layers in run", run.id, (), hint=hint)
+    return finite
+
+
+def _not_finite(layer: Layer) -> int:
+    return int(layer.statistics["nonfinite_count"])
 
 
 def _in_step(layers: dict[str, Layer], rows: int) -> Iterator[dict[str, Any]]:
@@ -152,9 +161,11 @@ def _check_memory(layers: dict[str, Layer], rows: int, pairs: list[tuple[str, st
 
 def _notes(runs: list[Run], chosen: list[list[Layer]], rows: int) -> Iterator[str]:
     for run, some in zip(runs, chosen, strict=True):
-        left_out = [name for name in run.layers if name not in {layer.name for layer in some}]
-        if left_out:
-            yield f"run {run.id}: no outputs kept of {', '.join(left_out)}"
+        left_out = [layer for layer in run.layers.values() if layer not in some]
+        if bare := [layer.name for layer in left_out if layer.path is None]:
+            yield f"run {run.id}: no outputs kept of {', '.join(bare)}"
+        if hot := [layer.name for layer in left_out if layer.path is not None]:
+            yield f"run {run.id}: left out, with values that are not finite: {', '.join(hot)}"
     if any(layer.n_samples > rows for some in chosen for layer in some):
         yield f"only the first {rows} samples are kept of every layer"
     if len(runs) == 2:

@@ -44,7 +44,8 @@ from numpy.typing import NDArray
 
 from runner.analysis.criticality import FixedPoint, critical_sigma_w, fixed_point
 from runner.analysis.gaussian import Activation, FloatArray, activation
-from runner.errors import ConfigError, UnknownKeyError
+from runner.analysis.variance import weight_variance
+from runner.errors import ConfigError
 from runner.numerics import check_scale, check_size
 
 __all__ = [
@@ -54,7 +55,6 @@ __all__ = [
     "critical_sigma_w",
     "fixed_point",
     "predict",
-    "weight_variance",
 ]
 
 KINDS = {
@@ -64,8 +64,6 @@ KINDS = {
     "Sigmoid": "sigmoid",
 }
 """Kind of a layer -> name of its activation; ``Dense`` and ``Linear`` are known as well."""
-
-INITIALIZERS = ("normal", "glorot", "he", "lecun", "orthogonal")
 
 ROUNDING = 1e-6
 """Relative error allowed for outputs in float32, where the prediction's own bar is 0."""
@@ -183,36 +181,6 @@ def predict(
                 )
             )
     return predictions
-
-
-def weight_variance(
-    n_inputs: int,
-    n_neurons: int,
-    *,
-    weight_scale: float = 0.1,
-    weight_init: str | None = None,
-    gain: float = 1.0,
-) -> float:
-    """Mean square of a weight as :class:`runner.layers.Dense` draws it.
-
-    normal: (gain weight_scale)^2; glorot: 2 gain^2 / (n_inputs + n_neurons) (Glorot & Bengio
-    2010, eq. 12); he: 2 gain^2 / n_inputs (He et al. 2015, eq. 10); lecun: gain^2 / n_inputs;
-    orthogonal: gain^2 / max(n_inputs, n_neurons), as the shorter side is orthonormal.
-
-    Raises:
-        UnknownKeyError: another ``weight_init``.
-    """
-    table = {
-        "normal": weight_scale * weight_scale,
-        "glorot": 2 / (n_inputs + n_neurons),
-        "he": 2 / n_inputs,
-        "lecun": 1 / n_inputs,
-        "orthogonal": 1 / max(n_inputs, n_neurons),
-    }
-    chosen = "normal" if weight_init is None else weight_init
-    if chosen not in table:
-        raise UnknownKeyError("weight_init", chosen, str(chosen), INITIALIZERS)
-    return gain * gain * table[chosen]
 
 
 def _inputs(

@@ -28,7 +28,7 @@ from runner.data.table import FOLDER
 from runner.errors import ConfigError, NotFoundError, UntrustedError, UsageError
 from runner.job import Job
 from runner.schema import OPTIONS, Config
-from runner.store import layout, load, resolve
+from runner.store import layout, load
 from runner.store.read import Run
 
 TAG = "reproduction"
@@ -186,7 +186,7 @@ def _main(argv: Sequence[str]) -> int:
     trust = [module for text in args.trust for module in text.split(",") if module]
     add_current_folder()
     directory = args.dir.absolute() if args.dir else None
-    done = reproduce(load(resolve(args.run)), trust=trust, directory=directory)
+    done = reproduce(load(args.run), trust=trust, directory=directory)
     if args.json:
         print(json.dumps({"directory": str(done.run.path), **_plain(done)}, indent=2, default=str))
     else:

@@ -11,7 +11,7 @@ from runner.cli.printing import as_json, markdown
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from runner.analysis.aggregate import Aggregate
+    from runner.analysis.aggregation import Aggregate
     from runner.analysis.comparison import Comparison
     from runner.analysis.representations import Similarity
 
@@ -35,7 +35,11 @@ def arguments(parser: ArgumentParser) -> None:
     sweep.add_argument("--statistics", metavar="S,T", help="which ones; all: every one there is")
     sweep.add_argument("--where", metavar="SQL", help="only runs that meet a condition")
     sweep.add_argument("--theory", action="store_true", help="the mean-field prediction beside it")
-    sweep.add_argument("--pair", metavar="I,J", default="0,1", help="samples for the correlation")
+    sweep.add_argument(
+        "--pair",
+        metavar="I,J",
+        help="samples for the correlation; otherwise the first two whose inputs are not 0",
+    )
 
 
 def do(args: Namespace) -> int:
@@ -52,9 +56,9 @@ def do(args: Namespace) -> int:
     if args.b is None:
         raise UsageError("compare: needs two runs; a sweep and --by KEY; or --similarity")
     from runner.analysis.compare import compare
-    from runner.store import load, resolve
+    from runner.store import load
 
-    runs = [load(resolve(name)) for name in (args.a, args.b)]
+    runs = [load(name) for name in (args.a, args.b)]
     found = compare(*runs, atol=args.atol, rtol=args.rtol, ulp=args.ulp)
     if args.json:
         print(as_json(found.as_dict()))
@@ -86,9 +90,9 @@ def _text(found: Comparison, in_markdown: bool) -> str:
 
 def _similarity(args: Namespace) -> int:
     from runner.analysis.representations import similarity
-    from runner.store import load, resolve
+    from runner.store import load
 
-    runs = [load(resolve(name)) for name in (args.a, args.b) if name is not None]
+    runs = [load(name) for name in (args.a, args.b) if name is not None]
     found: Similarity = similarity(*runs, measure=args.similarity)
     for note in found.notes:
         console.say(f"note: {note}")
@@ -122,7 +126,7 @@ def _sweep(args: Namespace) -> int:
         statistics=asked,
         where=args.where,
         theory=args.theory,
-        pair=_pair(args.pair),
+        pair=_pair(args.pair) if args.pair else None,
     )
     for note in found.notes:
         console.say(f"note: {note}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ ROOT = Path("outputs")
 
 def arguments(parser: ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("path", nargs="?", default=ROOT, type=Path, help="where to look")
+    parser.add_argument("path", nargs="?", default=ROOT, type=Path, help="where to look; `latest`")
     parser.add_argument("--where", metavar="SQL", help="a condition: 'seeds.seed < 5'")
     parser.add_argument("--columns", metavar="A,B", help="what to show of each run")
     parser.add_argument("--sort", metavar="KEY", help="by this column; -KEY: largest first")
@@ -29,31 +31,32 @@ def arguments(parser: ArgumentParser) -> None:
 
 def do(args: Namespace) -> int:
     """Prints it; gives the exit code."""
-    from runner.store import layout, rows
+    from runner.store import layout, resolve, rows
     from runner.store.query import matching
 
     if args.path == ROOT and not ROOT.is_dir():
         raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
-    found = rows(args.path)
+    root = args.path if args.path.exists() else resolve(str(args.path))
+    found = rows(root)
     if args.clean:
-        found = _clean(args.path, found, layout.DEAD)
+        found = _clean(root, found, layout.DEAD)
     if args.where is not None:
         found = [found[at] for at in matching(found, args.where)]
     if args.sort is not None:
         found = _sorted(found, args.sort)
     columns = _columns(found, args.columns)
     if args.json:
-        print(as_json([{k: row.get(k) for k in columns} if args.columns else row for row in found]))
+        names = columns if args.columns else None
+        print(as_json([_plain(row, names) for row in found]))
     elif args.csv:
         import csv
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([cell(row.get(key)) for key in columns] for row in found)
+        writer.writerows([cell(row.get(key)) for key in columns.values()] for row in found)
     elif found:
-        heads = [key.removeprefix("params.") for key in columns]
-        cells = [[short(key, row.get(key)) for key in columns] for row in found]
-        print(console.table(heads, cells))
+        cells = [[short(key, row.get(key)) for key in columns.values()] for row in found]
+        print(console.table(list(columns), cells))
     return 0
 
 
@@ -73,13 +76,24 @@ def _clean(root: Path, found: list[dict[str, Any]], dead: str) -> list[dict[str,
 _SHOWN = ("run_id", "status", "name", "start_time", "overrides", "metrics.loss", "path")
 
 
-def _columns(found: list[dict[str, Any]], asked: str | None) -> list[str]:
+def _columns(found: list[dict[str, Any]], asked: str | None) -> dict[str, str]:
+    """Name, as it was asked for -> column."""
     there = dict.fromkeys(key for row in found for key in row)
     if asked is None:
-        return [
-            k for k in _SHOWN if k in there and any(row.get(k) not in (None, []) for row in found)
-        ]
-    return [_key("--columns", key.strip(), there) for key in asked.split(",")]
+        used = (k for k in _SHOWN if any(row.get(k) not in (None, []) for row in found))
+        return {key: key for key in used}
+    keys = [key.strip() for key in asked.split(",")]
+    return {key: _key("--columns", key, there) for key in keys}
+
+
+def _plain(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> dict[str, Any]:
+    """A row for JSON, whose configuration is an object and no text."""
+    chosen = {name: row.get(key) for name, key in columns.items()} if columns else dict(row)
+    config = chosen.get("config")
+    if isinstance(config, str):
+        with contextlib.suppress(ValueError):
+            chosen["config"] = json.loads(config)
+    return chosen
 
 
 def _key(option: str, asked: str, there: Mapping[str, Any]) -> str:

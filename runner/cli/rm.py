@@ -19,6 +19,7 @@ def arguments(parser: ArgumentParser) -> None:
 def do(args: Namespace) -> int:
     """Deletes them; 2 if the answer was no."""
     from runner.store import is_alive, resolve, rows
+    from runner.store.latest import mend_latest
     from runner.store.remains import remove
     from runner.store.sweeps import is_sweep, sweep_rows, write_index
 
@@ -40,6 +41,8 @@ def do(args: Namespace) -> int:
     for sweep in {path.absolute().parent for path in paths}:
         if sweep.is_dir() and is_sweep(sweep) and not is_alive(sweep):
             write_index(sweep, sweep_rows(sweep))
+    for root in {folder for path in paths for folder in path.absolute().parents}:
+        mend_latest(root)
     return 0
 
 

@@ -22,9 +22,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def do(args: Namespace) -> int:
     """Prints it; gives the exit code."""
-    from runner.store import load, resolve
+    from runner.store import load
 
-    run = load(resolve(args.run))
+    run = load(args.run)
     facts = {key: value for key, value in run.metadata.items() if not key.startswith("params.")}
     layers = _layers(run)
     theory = _theory(run) if args.theory else []

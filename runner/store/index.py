@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import NotFoundError, RunnerError
+from runner.errors import NotFoundError, RunnerError, clip
 from runner.store import layout, sweeps
 from runner.store.known import KnownRows
 from runner.store.owner import SWEEP, claimed_at, is_alive, read_claim
-from runner.store.read import is_complete_without_run_file, read_row
+from runner.store.run_row import is_complete_without_run_file, read_row
 from runner.store.sums import Files
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def runs(root: str | Path = "outputs") -> pd.DataFrame:
 def resolve(name: str, root: str | Path = "outputs") -> Path:
     """The directory that is meant by a path, ``latest``, a run id, a name, or the start of an id.
 
-    They are tried in this order. Of several runs of one name it is the newest.
+    They are tried in this order. Of several runs of one name it is the newest. ``latest/3`` is a
+    job of the newest sweep.
 
     Raises:
         NotFoundError: there is none, or several ids begin so; says which are near.
@@ -126,8 +127,11 @@ def resolve(name: str, root: str | Path = "outputs") -> Path:
     root = Path(root)
     if name != layout.LATEST and name and Path(name).is_dir():
         return Path(name)
-    if name == layout.LATEST and (root / name).is_dir():
+    head, _, job = name.partition("/")
+    if head == layout.LATEST and (root / name).is_dir():
         return (root / name).resolve()
+    if head == layout.LATEST and job and (root / head).is_dir():
+        raise NotFoundError("run", name, (), hint=_not_in_latest((root / head).resolve()))
     found = rows(root) if root.is_dir() else []
     stored = [row for row in found if row["run_id"]]
     if name == layout.LATEST and stored:
@@ -148,6 +152,14 @@ def resolve(name: str, root: str | Path = "outputs") -> Path:
     names = dict.fromkeys(row["name"] for row in stored if row["name"])
     hint = "" if stored else f"there are no runs in {root}"
     raise NotFoundError("run", name, [*names, *ids], hint=hint)
+
+
+def _not_in_latest(directory: Path) -> str:
+    if not sweeps.is_sweep(directory):
+        return f"{layout.LATEST} is a run, and no sweep"
+    jobs = [row["directory"] for row in sweeps.sweep_rows(directory)]
+    there = clip(", ".join(jobs), 60) or "none that ended"
+    return f"{layout.LATEST} is a sweep of {len(jobs)} jobs: {there}"
 
 
 def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import DamagedError, NotFoundError, RunnerError
+from runner.errors import DamagedError, NotFoundError, clip
 from runner.store import layout
 from runner.store.owner import is_alive
+from runner.store.run_row import read_row
 from runner.store.sums import Files
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def load(path: str | Path, *, check: bool = True) -> Run:
 
     Args:
         path: its directory; or a run id, a unique prefix of one, a name, or ``latest``, looked for
-            in ``outputs``.
+            in ``outputs``; of a sweep ``latest/3`` is a job.
         check: compare every file with ``SHA256SUMS`` before it is first used, which costs reading
             it once more. The checksums of parquet's pages are verified in any case.
 
@@ -236,7 +236,7 @@ def load(path: str | Path, *, check: bool = True) -> Run:
         DamagedError: it is not what was written.
     """
     directory = Path(path)
-    if not directory.is_dir():
+    if path == layout.LATEST or not directory.is_dir():
         from runner.store.index import resolve
 
         directory = resolve(str(path))
@@ -244,53 +244,19 @@ def load(path: str | Path, *, check: bool = True) -> Run:
     try:
         return Run(directory, check=check)
     except FileNotFoundError:
-        raise NotFoundError("run", str(path), (), hint=_why_no_run(directory)) from None
+        raise NotFoundError("run", str(path), (), hint=_why_no_run(directory, str(path))) from None
 
 
-def read_row(files: Files) -> dict[str, Any]:
-    """The row of a run's ``run.parquet``, its layout checked.
+def _why_no_run(directory: Path, asked: str) -> str:
+    from runner.store.sweeps import is_sweep, sweep_rows
 
-    Raises:
-        FileNotFoundError: there is none, and nothing that says there was.
-        DamagedError: it is not what was written.
-        RunnerError: its layout is newer than this program.
-    """
-    from runner.store import columns
-    from runner.store.parquet import facts, reading
-
-    path = files.directory / layout.RUN_FILE
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        if is_complete_without_run_file(files.directory):
-            raise DamagedError(path, "is missing") from None
-        raise
-    except OSError as error:
-        raise DamagedError(path, f"can't be read: {error.strerror or error}") from error
-    files.compare(layout.RUN_FILE, lambda: hashlib.sha256(data).hexdigest())
-    with reading(path, data) as file:
-        text = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")
-        if not text.isdecimal():
-            raise DamagedError(path, f"has no {layout.FACT_VERSION}")
-        if int(text) > layout.LAYOUT_VERSION:
-            raise RunnerError(
-                f"run {files.directory.name} has layout_version {text}, this program reads up to "
-                f"{layout.LAYOUT_VERSION}: install a newer runner"
-            )
-        rows = columns.rows(file.read(use_threads=False))
-    known = {name for name, _ in layout.RUN_COLUMNS}
-    if len(rows) != 1 or not known <= set(rows[0]):
-        raise DamagedError(path, "is not the row of a run")
-    return rows[0]
-
-
-def is_complete_without_run_file(directory: Path) -> bool:
-    """Whether ``run.parquet`` was taken away from a run that was committed."""
-    sums, claim = directory / layout.SUMS_FILE, directory / layout.CLAIM_FILE
-    return sums.exists() and not claim.exists() and not (directory / layout.RUN_FILE).exists()
-
-
-def _why_no_run(directory: Path) -> str:
+    if is_sweep(directory):
+        jobs = [row["directory"] for row in sweep_rows(directory) if row["run_id"]]
+        count = f"a sweep of {len(jobs)} job{'' if len(jobs) == 1 else 's'}"
+        if not jobs:
+            return f"{count} that ended; `runner ls` shows those that run"
+        asked = clip(asked, 40, keep_end=True)
+        return f"it is {count}: name one, like {asked}/{jobs[0]}; `runner ls {asked}` lists them"
     if (directory / layout.CLAIM_FILE).exists():
         if is_alive(directory):
             return "it is still running"

@@ -11,7 +11,8 @@ from runner.store import layout, sums
 from runner.store.files import hash_file
 from runner.store.index import run_directories
 from runner.store.layout import OutputsDigest
-from runner.store.read import Layer, Run, is_complete_without_run_file
+from runner.store.read import Layer, Run
+from runner.store.run_row import is_complete_without_run_file
 
 
 @dataclass(frozen=True)

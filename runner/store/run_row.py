@@ -1,0 +1,54 @@
+"""The row of a run's ``run.parquet``, which is what makes a run exist."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from runner.errors import DamagedError, RunnerError
+from runner.store import layout
+from runner.store.sums import Files
+
+
+def read_row(files: Files) -> dict[str, Any]:
+    """The row of a run's ``run.parquet``, its layout checked.
+
+    Raises:
+        FileNotFoundError: there is none, and nothing that says there was.
+        DamagedError: it is not what was written.
+        RunnerError: its layout is newer than this program.
+    """
+    from runner.store import columns
+    from runner.store.parquet import facts, reading
+
+    path = files.directory / layout.RUN_FILE
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        if is_complete_without_run_file(files.directory):
+            raise DamagedError(path, "is missing") from None
+        raise
+    except OSError as error:
+        raise DamagedError(path, f"can't be read: {error.strerror or error}") from error
+    files.compare(layout.RUN_FILE, lambda: hashlib.sha256(data).hexdigest())
+    with reading(path, data) as file:
+        text = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")
+        if not text.isdecimal():
+            raise DamagedError(path, f"has no {layout.FACT_VERSION}")
+        if int(text) > layout.LAYOUT_VERSION:
+            raise RunnerError(
+                f"run {files.directory.name} has layout_version {text}, this program reads up to "
+                f"{layout.LAYOUT_VERSION}: install a newer runner"
+            )
+        rows = columns.rows(file.read(use_threads=False))
+    known = {name for name, _ in layout.RUN_COLUMNS}
+    if len(rows) != 1 or not known <= set(rows[0]):
+        raise DamagedError(path, "is not the row of a run")
+    return rows[0]
+
+
+def is_complete_without_run_file(directory: Path) -> bool:
+    """Whether ``run.parquet`` was taken away from a run that was committed."""
+    sums, claim = directory / layout.SUMS_FILE, directory / layout.CLAIM_FILE
+    return sums.exists() and not claim.exists() and not (directory / layout.RUN_FILE).exists()
