@@ -20,6 +20,7 @@ FLOORS = (
     {"__main__", "sweep"},
     {"completion"},
     {"app", "cli"},
+    {"export"},
     {"job", "console"},
     {"report"},
     {"forward"},
@@ -37,6 +38,7 @@ ALONE = {
     "omegaconf": ("app/", "sweep/"),
     "nnfs": ("data/_nnfs.py",),
     "sklearn": ("data/toy.py",),
+    "mlflow": ("export/mlflow_store.py",),
     "pyarrow": ("store/", "data/columns.py"),
 }
 """Library -> the only places that import it."""

@@ -21,6 +21,7 @@ VERBS = {
     "compare": "where two runs part; how alike layers are; a sweep by a key",
     "reproduce": "run it again from its saved configuration, and check every bit",
     "verify": "read every byte back against its checksums",
+    "export": "a run or a sweep into an MLflow tracking store",
     "rm": "delete runs, after asking",
 }
 

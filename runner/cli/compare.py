@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runner import console
-from runner.cli.printing import as_json, markdown
+from runner.cli.printing import as_json
+from runner.console import markdown
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
