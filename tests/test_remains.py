@@ -164,3 +164,12 @@ def test_staging_and_an_index_that_was_not_put_in_place_are_swept_up(tmp_path: P
     assert sweep_up_below(tmp_path) == 2
     assert os.listdir(tmp_path / "run") == ["run.parquet"]
     assert os.listdir(tmp_path / "sweep") == []
+
+
+def test_what_the_power_left_of_a_run_is_nobodys(tmp_path: Path) -> None:
+    for name, inside in (("0", ".staging"), ("1", ".hydra"), ("2", "notes"), ("3", "SHA256SUMS")):
+        (tmp_path / name / inside).mkdir(parents=True)
+        os.utime(tmp_path / name, (0, 0))
+    assert sweep_up_below(tmp_path) == 2
+    # Not what is somebody's, nor a run that has lost its run.parquet: that is damage.
+    assert sorted(os.listdir(tmp_path)) == ["2", "3"]

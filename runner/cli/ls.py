@@ -62,12 +62,10 @@ def do(args: Namespace) -> int:
 
 def _clean(root: Path, found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:
     """Removes what processes that are gone have left; gives the rows that stay."""
-    from runner.store.remains import remove, sweep_up_below
+    from runner.store.remains import sweep_up_below
 
     swept = [row for row in found if row["status"] == dead]
-    for row in swept:
-        remove(Path(row["path"]))
-    others = sweep_up_below(root)
+    others = sweep_up_below(root, [Path(row["path"]) for row in swept])
     also = f" and {others} other leftover{'' if others == 1 else 's'}" if others else ""
     console.say(f"swept up {len(swept)} dead run{'' if len(swept) == 1 else 's'}{also}")
     return [row for row in found if row["status"] != dead]

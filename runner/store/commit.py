@@ -130,12 +130,14 @@ def seal(target: RunWriter | Claim, record: Mapping[str, Any]) -> Sealed:
 
 
 def sync_files(run: Sealed) -> None:
-    """Every byte of the run is on disk after this."""
+    """Every byte of the run is on disk after this, and that it is claimed."""
     paths = [run.staging / path for path in run.staged]
     paths += [run.directory / path for path in run.present]
     for path in paths:
         _step(f"sync {path.name}")
     sync_together(sync_file, paths)
+    _step("sync claim")
+    sync_directory(run.directory)
 
 
 def place(run: Sealed) -> None:

@@ -8,18 +8,32 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from runner.store.files import writing
-from runner.store.layout import CLAIM_FILE, RUN_FILE, STAGING_FOLDER
+from runner.store.layout import (
+    CLAIM_FILE,
+    INPUTS_FILE,
+    LAYERS_FILE,
+    LAYERS_FOLDER,
+    PARAMETERS_FILE,
+    RUN_FILE,
+    STAGING_FOLDER,
+    SUMS_FILE,
+)
 from runner.store.owner import SWEEP, YOUNG, is_alive, read_claim
 
 _DELETED = re.compile(r"\..+\.deleted-[0-9a-f]{16}")
 _UNNAMED = re.compile(r"\..+-[0-9a-f]{16}")
 _FRESH = re.compile(r"\.(latest|claim|runs\.json)-[0-9a-f]{8,16}")
 """Links and files that were to take another's place."""
+_OF_A_RUN = {
+    *(CLAIM_FILE, STAGING_FOLDER, ".hydra", "runner.log", SUMS_FILE),
+    *(INPUTS_FILE, PARAMETERS_FILE, LAYERS_FILE, LAYERS_FOLDER),
+}
+"""What a directory has while a run is made in it, before there is ``run.parquet``."""
 _INDEX = ".sweep.parquet"
 _OURS = re.compile(r"[0-9]+(-[0-9]+)*|multirun")
 """Dates, times, and numbers of jobs."""
@@ -53,10 +67,17 @@ def sweep_up(folder: Path) -> int:
     return len(found)
 
 
-def sweep_up_below(root: Path) -> int:
-    """The same for every folder at or below ``root``; links are not followed."""
+def sweep_up_below(root: Path, dead: Sequence[Path] = ()) -> int:
+    """The same for every folder at or below ``root``; links are not followed.
+
+    Args:
+        root: the folder.
+        dead: directories of runs that are dead: deleted first, and not counted.
+    """
     # Taking something out of a folder makes it young.
     old = [path for path in _folders(root) if _is_old(path)]
+    for directory in dead:
+        remove(directory)
     count = 0
     waiting = [root]
     while waiting:
@@ -88,6 +109,9 @@ def _remains_in(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
         hidden = [name for name in os.listdir(folder) if name.startswith(".")]
         dead = not (CLAIM_FILE in hidden and is_alive(folder))
+        if is_abandoned(folder) and _OURS.fullmatch(folder.name) and _is_old(folder):
+            yield folder
+            return
         committed = dead and (folder / RUN_FILE).exists()
         for name in hidden:
             path = folder / name
@@ -95,13 +119,26 @@ def _remains_in(folder: Path) -> Iterator[Path]:
                 yield path  # of a run that was killed when all was done but the tidying up
             elif _DELETED.fullmatch(name) or (dead and name == _INDEX):
                 yield path
-            elif dead and name == STAGING_FOLDER and CLAIM_FILE in hidden:
-                yield folder  # a dead run that a sweep's index knows as a failed job
             elif _FRESH.fullmatch(name):
                 if _is_old(path):
                     yield path
             elif _UNNAMED.fullmatch(name) and _was_to_be_a_sweep(path):
                 yield path
+
+
+def is_abandoned(directory: Path) -> bool:
+    """Whether somebody was making a run here who is no more, whatever is left of it.
+
+    After the power went that may be anything of what a run is made of, the claim or not.
+    """
+    try:
+        names = set(os.listdir(directory))
+    except OSError:
+        return False
+    begun = bool(names) and names <= _OF_A_RUN
+    if SUMS_FILE in names and not names & {CLAIM_FILE, STAGING_FOLDER}:
+        return False  # a committed run that has lost its run.parquet: damage, and told as such
+    return begun and not is_alive(directory)
 
 
 def _was_to_be_a_sweep(path: Path) -> bool:

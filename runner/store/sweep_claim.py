@@ -62,7 +62,9 @@ def claim_sweep(
                     if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                         raise
                     continue
-            sync_directory(candidate.parent)
+            # Its runs are on disk only if all folders on the way to them are.
+            for folder in (candidate, *(path.parent for path in reversed(made))):
+                sync_directory(folder)
             return candidate
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -25,7 +25,7 @@ from runner.store import layout
 from runner.store.claim import Claim, claim
 from runner.store.commit import Sealed, commit_all, sync_ends, tidy
 from runner.store.owner import is_alive, read_claim
-from runner.store.remains import remove
+from runner.store.remains import is_abandoned, remove
 from runner.store.sweeps import job_row, row_of_run
 from runner.sweep.around import inside_run_job
 from runner.sweep.by_hydra import JobConfig
@@ -229,7 +229,7 @@ class Work:
     def _claimed(self, directory: Path) -> Claim:
         """The job's directory, without what an earlier try left there."""
         inside = self._is_inside(directory)
-        if inside and directory.is_dir() and (directory / layout.CLAIM_FILE).exists():
+        if inside and ((directory / layout.CLAIM_FILE).exists() or is_abandoned(directory)):
             remove(directory)
         elif inside and (directory / layout.RUN_FILE).exists():
             remove(directory)  # FAILED or INTERRUPTED, and taken up again

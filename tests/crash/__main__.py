@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.crash.report import Report
 
-NAMES = ("points", "faults")
+NAMES = ("points", "power", "faults")
 
 
 def main(argv: list[str] | None = None) -> int:
