@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import runner
+from runner.analysis.compare import compare
 from runner.analysis.differences import Tolerance
 from runner.analysis.measurement import measure
 from runner.analysis.representations import similarity
@@ -198,11 +199,59 @@ def test_same_run_on_another_batch_size_thread_count_and_directory(program: Prog
     )
 
 
-def test_equal_digests_are_known_without_outputs(tmp_path: Path) -> None:
+def test_equal_digests_are_known_without_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, b = (store(tmp_path / name, {"dense1": noise(9, 3)}) for name in "ab")
     (a / "layers" / "00-dense1.parquet").unlink()
-    (b / "layers" / "00-dense1.parquet").write_bytes(b"gone")
-    assert runner.compare(a, b).same
+    assert compare(a, b, check="digests").same
+    # Without that having been said, nothing is called the same whose file is not what it was.
+    with pytest.raises(DamagedError, match=r"00-dense1\.parquet: is missing"):
+        runner.compare(a, b)
+    monkeypatch.setattr("runner.analysis.compare._SMALL", 0)
+    with pytest.raises(DamagedError, match=r"00-dense1\.parquet: is missing"):
+        runner.compare(a, b)
+
+
+def test_a_layer_called_the_same_has_its_file(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = (store(program.folder / name, {"l": noise(9000, 3)}) for name in "ab")
+    assert "not read" not in "".join(runner.compare(a, b).notes())
+    file = b / "layers" / "00-l.parquet"
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[5000] ^= 1
+    for data, said in ((bytes(flipped), "is not what was written"), (whole[:-1], "bytes, not")):
+        file.write_bytes(data)
+        done = program.start("compare", "a", "b")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "00-l.parquet" in done.stderr
+        with monkeypatch.context() as patched:
+            # A large file is looked at, and not read; it says so.
+            patched.setattr("runner.analysis.compare._SMALL", 0)
+            if data == bytes(flipped):
+                [note] = runner.compare(a, b).notes()
+                assert note.startswith("not read")
+                assert note.endswith(": l")
+            else:
+                with pytest.raises(DamagedError, match=said):
+                    runner.compare(a, b)
+
+
+def test_verify_reads_what_a_comparison_does_not(program: Program) -> None:
+    for name in "ab":
+        program.run("data.samples=20", f"hydra.run.dir={name}")
+    assert program.start("compare", "a", "b", "--verify").returncode == 0
+    parameters = program.folder / "b" / "parameters.parquet"
+    data = bytearray(parameters.read_bytes())
+    data[len(data) // 2] ^= 1
+    parameters.write_bytes(data)
+    assert program.start("compare", "a", "b").returncode == 0
+    done = program.start("compare", "a", "b", "--verify")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "b/parameters.parquet" in done.stderr
+    assert program.start("compare", "a", "--similarity", "--verify").returncode == 2
 
 
 def test_damage_is_not_taken_for_a_difference(tmp_path: Path, program: Program) -> None:

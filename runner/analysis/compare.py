@@ -3,12 +3,14 @@
 Digests say which layers differ before any outputs are read. Where they are unequal the stored
 outputs are streamed, in the memory of a few batches. Of a large file, the checksum of every page
 whose values are looked at is verified, and not the sum of the whole file: that takes longer than
-the comparison, and whether a layer differs is known without it.
+the comparison, and whether a layer differs is known without it. Where the digests are equal, a
+small file is read against its sum and a large one has to be there, of its size and shape.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from runner.analysis import changes
 from runner.analysis.comparison import Comparison, Part
@@ -18,6 +20,8 @@ from runner.errors import DamagedError, NotFoundError
 from runner.store.layout import FINISHED, STATISTICS
 from runner.store.pairs import Piece, unequal
 from runner.store.read import Layer, Run, load
+
+Check = Literal["digests", "files", "bytes"]
 
 _SMALL = 1 << 22
 """Bytes of a file whose sum costs next to nothing; in a larger one, nearly all of it is pages."""
@@ -30,6 +34,7 @@ def compare(
     atol: float = 0.0,
     rtol: float = 0.0,
     ulp: int = 0,
+    check: Check = "files",
 ) -> Comparison:
     """Says whether two runs have the same bits, and if not, where they part.
 
@@ -39,6 +44,10 @@ def compare(
         atol: values are the same within atol + rtol * abs(b);
         rtol: see there;
         ulp: or with at most so many floats between them.
+        check: what is asked of the outputs of layers whose digests are equal: ``digests``: nothing,
+            they need not be there; ``files``: that the files are there, whole, and where they are
+            small, what was written; ``bytes``: every byte of both runs is read first, as
+            :func:`runner.store.verify.verify` does.
 
     Returns:
         The comparison: ``.same``, ``.sentence``, ``.layers``, ``.frame()``.
@@ -54,8 +63,10 @@ def compare(
         raise NotFoundError(
             "layers in runs", f"{left.id} and {right.id}", (), hint="neither has any"
         )
+    if check == "bytes":
+        _read_back(left, right)
     parts = [*_inputs(left, right, tolerance)]
-    parts += [_layer(x, y, tolerance) for x, y in matched(left, right)]
+    parts += [_layer(x, y, tolerance, check) for x, y in matched(left, right)]
     return Comparison(
         a=left,
         b=right,
@@ -109,7 +120,14 @@ def _targets(a: Run, b: Run) -> list[Part]:
     return [part]
 
 
-def _layer(a: Layer | None, b: Layer | None, tolerance: Tolerance) -> Part:
+def _read_back(*runs: Run) -> None:
+    from runner.store.verify import verify
+
+    for finding in (finding for run in runs for finding in verify(run.path)):
+        raise DamagedError(finding.path, finding.problem)
+
+
+def _layer(a: Layer | None, b: Layer | None, tolerance: Tolerance, check: Check) -> Part:
     if a is None or b is None:
         alone = a or b
         assert alone is not None
@@ -127,9 +145,20 @@ def _layer(a: Layer | None, b: Layer | None, tolerance: Tolerance) -> Part:
     )
     if a.digest == b.digest:
         part.same = part.bits = True
+        if check == "files":
+            part.unread = any([_look_at(a), _look_at(b)])
     elif part.by != "shape":
         _outputs(part, a, b, tolerance)
     return part
+
+
+def _look_at(layer: Layer) -> bool:
+    """Refuses a file that is not the layer's; True: it is too large to be read for that."""
+    if layer.path is not None and layer.bytes > _SMALL:
+        layer.check_size()
+        return True
+    layer.check()
+    return False
 
 
 def _outputs(part: Part, a: Layer, b: Layer, tolerance: Tolerance) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runner.analysis.changes import Change, cause, interpolated
 from runner.analysis.differences import Differences, Tolerance
 from runner.analysis.entries import entry_of
+from runner.errors import clip
 from runner.store.read import Run
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Part:
         same: whether it counts as the same, by the tolerance.
         differences: of the values, where both were read.
         statistics: those of a layer that differ: name -> A's, B's.
+        unread: whether its digests say that its bits are the same, and its file was not read.
         note: what else is to be said, a phrase.
         by: what says that it differs: ``values``, or ``shape``, ``dtype``, ``digest``, ``absence``.
     """
@@ -48,6 +50,7 @@ class Part:
     same: bool = False
     differences: Differences | None = None
     statistics: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    unread: bool = False
     note: str = ""
     by: str = "digest"
 
@@ -110,7 +113,7 @@ class Part:
         }
         names = "compared differing beyond share max_abs mean_abs max_rel mean_rel max_ulp nan inf"
         row |= {name: getattr(found, name) if found else None for name in names.split()}
-        return {**row, "note": self.note or None}
+        return {**row, "unread": self.unread, "note": self.note or None}
 
 
 @dataclass
@@ -233,6 +236,9 @@ class Comparison:
 
     def notes(self) -> Iterator[str]:
         """What the table has no column for."""
+        if unread := [part.name for part in self.parts if part.unread]:
+            names = clip(", ".join(unread), 60)
+            yield f"not read, as the digests are equal (--verify reads every byte): {names}"
         for part in self.parts:
             where = part.name or part.kind
             if part.note:

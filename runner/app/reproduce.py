@@ -109,7 +109,8 @@ def reproduce(
     finally:
         FOLDER.reset(token)
     fresh = load(result.directory)
-    found = compare(run, fresh)
+    # What the stored run kept of its outputs is of no matter: its digests say what they were.
+    found = compare(run, fresh, check="digests")
     return Reproduction(fresh, found, tuple(_of_table(cfg, folder, found)))
 
 

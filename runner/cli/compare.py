@@ -29,6 +29,7 @@ def arguments(parser: ArgumentParser) -> None:
     two.add_argument("--atol", type=float, default=0.0, help="abs(a - b) <= ATOL + RTOL * abs(b)")
     two.add_argument("--rtol", type=float, default=0.0, help="see --atol")
     two.add_argument("--ulp", type=int, default=0, help="or at most ULP floats apart")
+    two.add_argument("--verify", action="store_true", help="read every byte of both runs first")
     alike = parser.add_argument_group("how alike layers are, in one run or between two")
     alike.add_argument("--similarity", choices=MEASURES, nargs="?", const="cka", help="a matrix")
     sweep = parser.add_argument_group("over a sweep: mean, spread, 95 %% confidence interval")
@@ -47,6 +48,9 @@ def do(args: Namespace) -> int:
     """Prints it; 1 where two runs differ."""
     if args.json and args.markdown:
         raise UsageError("compare: --json and --markdown do not go together")
+    for name in ("atol", "rtol", "ulp", "verify"):
+        if getattr(args, name) and (args.by is not None or args.similarity):
+            raise UsageError(f"compare: --{name} goes with two runs, bit by bit")
     if args.by is not None:
         return _sweep(args)
     for name in ("statistics", "where", "theory"):
@@ -56,11 +60,12 @@ def do(args: Namespace) -> int:
         return _similarity(args)
     if args.b is None:
         raise UsageError("compare: needs two runs; a sweep and --by KEY; or --similarity")
-    from runner.analysis.compare import compare
+    from runner.analysis.compare import Check, compare
     from runner.store import load
 
     runs = [load(name) for name in (args.a, args.b)]
-    found = compare(*runs, atol=args.atol, rtol=args.rtol, ulp=args.ulp)
+    check: Check = "bytes" if args.verify else "files"
+    found = compare(*runs, atol=args.atol, rtol=args.rtol, ulp=args.ulp, check=check)
     if args.json:
         print(as_json(found.as_dict()))
     else:

@@ -111,7 +111,11 @@ class _Bytes:
         begin = stored.data_page_offset
         begin = min(stored.dictionary_page_offset or begin, begin)
         buffer = _buffer(f"{side} bytes", stored.total_compressed_size)
-        if os.preadv(self._file.fileno(), [buffer.data], begin) != len(buffer):
+        try:
+            count = os.preadv(self._file.fileno(), [buffer.data], begin)
+        except OSError as error:
+            raise DamagedError(self.matrix.path, f"can't be read: {error.strerror}") from error
+        if count != len(buffer):
             raise DamagedError(self.matrix.path, "ends too early")
         return buffer
 

@@ -117,6 +117,21 @@ class Layer:
         if self.path is not None:
             self._run.files.path(self.path)
 
+    def check_size(self) -> None:
+        """Looks at the file of the outputs without reading it: it is there, whole, and of a layer.
+
+        Raises:
+            DamagedError: it is not what was written.
+        """
+        if self.path is None:
+            return
+        path = self._run.files.unchecked(self.path)
+        size = path.stat().st_size if path.is_file() else None
+        if size != self.bytes:
+            found = "is missing" if size is None else f"has {size} bytes, not {self.bytes}"
+            raise DamagedError(path, found)
+        self.matrix(check=False)
+
     @property
     def weights(self) -> NDArray[Any] | None:
         """(n_inputs, n_neurons), or None for a layer that has none."""
