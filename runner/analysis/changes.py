@@ -56,7 +56,7 @@ def configuration(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     >>> [str(c) for c in configuration({"data": {"samples": 3}}, {"data": {"samples": 4}})]
     ['data.samples: 3 -> 4']
     """
-    changes = between(dict(_leaves("", a)), dict(_leaves("", b)))
+    changes = between(dict(leaves("", a)), dict(leaves("", b)))
     orders = [list(config.get("layers") or {}) for config in (a, b)]
     common = [[name for name in order if name in orders[1 - i]] for i, order in enumerate(orders)]
     if common[0] != common[1]:
@@ -121,13 +121,14 @@ def cause(
 
 def interpolated(config: Mapping[str, Any]) -> bool:
     """Whether some value is not on record, but came from the environment's variables."""
-    return any(isinstance(value, str) and "${" in value for _, value in _leaves("", config))
+    return any(isinstance(value, str) and "${" in value for _, value in leaves("", config))
 
 
-def _leaves(prefix: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def leaves(prefix: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Dotted key, begun with ``prefix``, and value of everything below a configuration's node."""
     for key, value in node.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(f"{prefix}{key}.", value)
+            yield from leaves(f"{prefix}{key}.", value)
         else:
             yield f"{prefix}{key}", value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,12 @@ class Expectation:
         }
 
 
-def expectations(run: Run) -> list[Expectation]:
+def expectations(run: Run, inputs: NDArray[Any] | None = None) -> list[Expectation]:
     """Prediction and measurement of every layer, from the inputs that were stored.
+
+    Args:
+        run: a stored one.
+        inputs: (rows, n_features), rows that stand for all; None: all that were stored.
 
     Raises:
         NotFoundError: the run has no inputs.
@@ -69,7 +73,8 @@ def expectations(run: Run) -> list[Expectation]:
     """
     layers = list(run.layers.values())
     described = [_described(run.config, layer) for layer in layers]
-    predictions = predict(described, _input_moments(run))
+    batches = run.inputs_matrix.batches(_ROWS) if inputs is None else [inputs]
+    predictions = predict(described, _input_moments(batches))
     return [
         Expectation(layer.name, second_moment(layer.statistics), prediction)
         for layer, prediction in zip(layers, predictions, strict=True)
@@ -91,11 +96,10 @@ def _described(config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
     return {**entry, **sizes, "name": layer.name, "kind": kind}
 
 
-def _input_moments(run: Run) -> NDArray[np.float64]:
+def _input_moments(batches: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
     """Mean square of each sample's features, or as many quantiles of them with the same mean."""
-    stored = run.inputs_matrix
     moments: NDArray[np.float64] = np.concatenate(
-        [np.square(b, dtype=np.float64).mean(axis=1) for b in stored.batches(_ROWS)]
+        [np.square(b, dtype=np.float64).mean(axis=1) for b in batches]
     )
     if len(moments) <= _QUANTILES or not np.isfinite(moments).all():
         return moments

@@ -19,6 +19,7 @@ VERBS = {
     "ls": "the runs, newest first",
     "show": "one run: configuration, layers, provenance",
     "compare": "where two runs part; how alike layers are; a sweep by a key",
+    "report": "a page to look at, in one file",
     "reproduce": "run it again from its saved configuration, and check every bit",
     "verify": "read every byte back against its checksums",
     "export": "a run or a sweep into an MLflow tracking store",

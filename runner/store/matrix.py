@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,26 @@ class StoredMatrix:
                 start += count
         return whole
 
+    def parts(self, ranges: Sequence[range], name: str | None = None) -> NDArray[Any]:
+        """Some rows, one range after the other, out of the row groups that hold them alone.
+
+        Args:
+            ranges: of rows; those past the end are left out.
+            name: another column of numbers, given as (rows,); None: the matrix, (rows, n).
+        """
+        width = () if name else self.shape[1:]
+        found = [np.empty((0, *width), dtype=self.dtype)]
+        start = 0
+        with reading(self.path) as file:
+            for group, count in enumerate(self.groups):
+                cuts = [slice(max(r.start - start, 0), r.stop - start) for r in ranges]
+                cuts = [cut for cut in cuts if cut.start < min(cut.stop, count)]
+                if cuts:
+                    whole = self._named(file, group, name) if name else self.block(group)
+                    found += [whole[cut].copy() for cut in cuts]  # the rest goes
+                start += count
+        return np.concatenate(found[1:] or found)
+
     def column(self, index: int) -> NDArray[Any]:
         """One column, (rows,), and where it can be nothing else is read."""
         if not 0 <= index < self.shape[1]:
@@ -182,10 +202,15 @@ class StoredMatrix:
         """A column of numbers by its name, (rows,)."""
         self._make_sure_of_memory(self.shape[0], 1)
         with reading(self.path) as file:
-            stored = file.read(columns=[name]).column(0)
-            if stored.type not in _KINDS or stored.null_count:
-                raise DamagedError(self.path, f"column {name} is not all numbers")
-            return numbers(stored, _KINDS[stored.type])
+            return self._named(file, None, name)
+
+    def _named(self, file: Any, group: int | None, name: str) -> NDArray[Any]:
+        """A column by its name, of one row group or of all."""
+        table = file.read([name]) if group is None else file.read_row_group(group, [name])
+        stored = table.column(0)
+        if stored.type not in _KINDS or stored.null_count:
+            raise DamagedError(self.path, f"column {name} is not all numbers")
+        return numbers(stored, _KINDS[stored.type])
 
     def _fill(self, block: NDArray[Any], stored: pa.Table) -> None:
         if self.wide:

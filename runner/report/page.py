@@ -1,0 +1,170 @@
+"""One HTML file: a template, its style, its charts and the code that draws them, all inside.
+
+Whatever comes from a run is text: the templates escape it, and data in scripts can't end them. The
+page's policy lets it load nothing, and run no script but the two that it is made with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner import __version__
+from runner.errors import MissingExtraError
+from runner.report import charts
+from runner.store.files import writing
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HERE = Path(__file__).parent / "templates"
+
+
+class Page:
+    """What a page is made of, gathered while its parts are worked out.
+
+    Raises:
+        MissingExtraError: a library of the extra ``report`` is not installed.
+
+    Attributes:
+        charts: the specifications, in the order they were added.
+    """
+
+    def __init__(self) -> None:
+        self.charts: list[charts.Spec] = []
+        # Said before any work is done.
+        _environment()
+        _converter()
+
+    def chart(self, spec: charts.Spec | None) -> dict[str, Any] | None:
+        """Adds a chart; gives what the templates place it with."""
+        if spec is None:
+            return None
+        self.charts.append(spec)
+        height = spec.get("height")
+        return {
+            "number": len(self.charts) - 1,
+            "height": height if isinstance(height, int) else 200,
+            "description": spec.get("description") or "",
+        }
+
+    def render(self, template: str, **facts: Any) -> str:
+        """The whole page as text."""
+        environment = _environment()
+        scripts = [_library(), _asset("page.js")] if self.charts else [_asset("page.js")]
+        data = {"charts": self.charts, "config": charts.config(), **facts.pop("data", {})}
+        return environment.get_template(template).render(
+            style=_markup(_asset("style.css")),
+            scripts=[_markup(script) for script in scripts],
+            policy=_policy(scripts),
+            data=_markup(as_script(data)),
+            version=__version__,
+            **facts,
+        )
+
+
+def write(path: Path, text: str) -> Path:
+    """Puts a page in its place, whole or not at all.
+
+    Raises:
+        WriteError: the system refuses.
+    """
+    fresh = path.with_name(f".{path.name[:100]}-{secrets.token_hex(4)}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            fresh.write_bytes(text.encode("utf-8", "backslashreplace"))
+            os.replace(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
+    return path
+
+
+def as_script(data: Any) -> str:
+    """JSON that may stand inside a script element, whatever its texts hold."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def number(value: Any) -> str:
+    """A number with four digits, with commas where it counts something; nothing for None or NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.4g}".replace("-", "−")
+
+
+def seconds(value: float) -> str:
+    """A length of time: ``12 ms``, ``3.4 s``."""
+    return f"{value * 1000:.2g} ms" if value < 0.1 else f"{value:.3g} s"
+
+
+@cache
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError:
+        raise MissingExtraError("jinja2", "report", "a report") from None
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    return environment
+
+
+@cache
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, from the installed package."""
+    # The other two are in it, and cannot be reached by themselves.
+    made: str = _converter().javascript_bundle("window.vegaEmbed=vegaEmbed;")
+    return made
+
+
+def _converter() -> Any:
+    try:
+        import vl_convert
+    except ImportError:
+        raise MissingExtraError("vl-convert-python", "report", "a report") from None
+    return vl_convert
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _markup(text: str) -> Any:
+    """Text of ours that the templates take as it is; nothing in it may end its element."""
+    from markupsafe import Markup
+
+    assert "</script" not in text.lower()
+    assert "</style" not in text.lower()
+    return Markup(text)  # noqa: S704 - our own files, and JSON without any angle bracket
+
+
+def _policy(scripts: Iterable[str]) -> str:
+    """The page's Content-Security-Policy: nothing is loaded, and only these scripts run."""
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    # Vega compiles its expressions.
+    return (
+        f"default-src 'none'; script-src 'unsafe-eval' {allowed}; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
