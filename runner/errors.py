@@ -142,6 +142,12 @@ class LayerFailedError(RunnerError):
     trace: str = ""
 
 
+class LostError(RunnerError):
+    """What did the work is gone: another machine, or the way to it. What was asked can be done."""
+
+    exit_code = 1
+
+
 class InterruptedRunError(BaseException):
     """SIGINT or SIGTERM during a run: not an ``Exception``, so that no layer can swallow it."""
 

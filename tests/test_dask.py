@@ -100,6 +100,9 @@ class Cluster:
             )
         )  # fmt: skip
 
+    def lose_the_scheduler(self) -> None:
+        kill(self._scheduler)
+
     def end(self) -> None:
         for process in (*self.nodes, self._scheduler):
             kill(process)
@@ -209,6 +212,31 @@ def test_a_killed_client_and_the_workers_it_left(mine: Program, cluster: Cluster
     seeds = [line.split()[0] for line in (mine.folder / "begun").read_text().splitlines()]
     assert sorted(seeds, key=int) == [str(n) for n in range(24)], "a job was begun twice"
     assert verify(sweep) == []
+
+
+def test_the_scheduler_is_lost_in_mid_sweep(mine: Program, tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    cluster = Cluster(tmp_path / "cluster")
+    try:
+        cluster.add_node()
+        process = _start(
+            "runner", "-m", *_points(30, 0.1), "hydra/launcher=dask",
+            f"hydra.launcher.scheduler={cluster.address}", folder=mine.folder,
+        )  # fmt: skip
+        until(lambda: len(_finished(mine)) >= 2)
+        cluster.lose_the_scheduler()
+        _, told = process.communicate(timeout=60)
+    finally:
+        cluster.end()
+    assert process.returncode == 1, told
+    *_, how, why = told.splitlines()
+    assert "scheduler" in why
+    assert "is gone" in why
+    early = _finished(mine)
+    assert early
+    sweep, _ = _sweep(mine, how.split()[-1])
+    assert [row["status"] for row in sweep_rows(sweep)] == ["FINISHED"] * 30
+    assert {path: time for path, time in _finished(mine).items() if path in early} == early
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

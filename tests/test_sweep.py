@@ -39,6 +39,14 @@ class Slow:
         self.output = np.dot(inputs, self.weights)
 """
 
+DEAF = """
+
+def _deaf(seed):
+    if seed >= 3:  # C code that keeps every other thread from its turn, and Python from signals
+        import ctypes
+        ctypes.PyDLL(None).sleep(60)
+"""
+
 
 def _slow(seconds: float = 0.2, fail: str = "", at: int = -1) -> tuple[str, ...]:
     entry = (
@@ -138,6 +146,15 @@ def test_a_job_that_fails_stops_no_other(slow: Program, fail: str) -> None:
     run = runner.load(sweep / "2")
     assert (run.status, reason in run.metadata["error"]) == ("FAILED", True)
     assert verify(sweep) == []
+
+
+def test_with_one_process_a_deadly_job_does_not_end_the_sweep(slow: Program) -> None:
+    entry, trust = _slow(0.01, "kill", 2)
+    sweep, _ = _sweep(
+        slow, entry.replace("={", "={_target_:runner.layers.ReLU},{"), "seeds.seed=1,2", trust,
+        "hydra.launcher.n_jobs=1", code=1,
+    )  # fmt: skip
+    assert [row["status"] for row in sweep_rows(sweep)] == ["FINISHED"] * 3 + ["FAILED"]
 
 
 def test_fail_fast_leaves_the_rest(slow: Program) -> None:
@@ -271,6 +288,23 @@ def test_resume_refuses_another_sweep(program: Program) -> None:
     assert "2 before" in done.stderr
 
 
+def test_resume_keeps_the_points(program: Program) -> None:
+    points = (
+        "data.samples=10,20,30", "layers.dense1.n_neurons=2,3,4",
+        "hydra.sweeper.zip=[data.samples,layers.dense1.n_neurons]",
+        "hydra.sweeper.filter='data.samples > 10'",
+    )  # fmt: skip
+    sweep, _ = _sweep(program, *points)
+    assert program.start("rm", "--yes", str(sweep / "0")).returncode == 0
+    _sweep(program, f"hydra.sweeper.resume={sweep}")
+    _sweep(program, *points, f"hydra.sweeper.resume={sweep}")
+    assert [row["params.data.samples"] for row in sweep_rows(sweep)] == [20, 30]
+    done = program.start(
+        "-m", f"hydra.sweeper.resume={sweep}", "hydra.sweeper.filter='data.samples > 20'"
+    )
+    assert (done.returncode, "cannot change" in done.stderr) == (2, True)
+
+
 def test_resume_repeats_what_failed(slow: Program) -> None:
     sweep, _ = _sweep(slow, "seeds.seed=range(4)", *_slow(0.01, "raise", 2), code=1)
     (slow.folder / "mine.py").write_text(SLOW.replace("self.seed == self.at", "False"))
@@ -305,6 +339,46 @@ def test_interrupted(slow: Program, number: signal.Signals, code: int, workers: 
     assert set(statuses) <= {"FINISHED", "INTERRUPTED"}
     assert not list(sweep.glob("*/.claim"))
     assert (sweep / "sweep.parquet").exists()
+
+
+def test_workers_that_hear_no_signal_are_ended_and_their_jobs_recorded(slow: Program) -> None:
+    deaf = SLOW.replace("time.sleep(self.seconds)", "_deaf(self.seed)") + DEAF
+    (slow.folder / "mine.py").write_text(deaf)
+    process = slow.begin_sweep("seeds.seed=range(9)", *_slow(), "hydra.launcher.n_jobs=2")
+    sweep = _wait_for(slow, 3)
+    while len(list(sweep.glob("*/.claim"))) < 2:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=10)
+    assert time.monotonic() - begun < 2.5
+    assert process.returncode == 130, told
+    assert _alive_in(process.pid) == []
+    statuses = [row["status"] for row in sweep_rows(sweep)]
+    assert statuses.count("INTERRUPTED") == 2
+    assert not list(sweep.glob("*/.claim"))
+    assert f"hydra.sweeper.resume={sweep}" in told
+
+
+def test_a_second_interrupt_ends_it_at_once(slow: Program) -> None:
+    (slow.folder / "mine.py").write_text(
+        SLOW.replace("time.sleep(self.seconds)", "_deaf(self.seed)") + DEAF
+    )
+    process = slow.begin_sweep("seeds.seed=range(9)", *_slow(), "hydra.launcher.n_jobs=2")
+    sweep = _wait_for(slow, 3)
+    while len(list(sweep.glob("*/.claim"))) < 2:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert time.monotonic() - begun < 0.7
+    assert process.returncode in (130, -signal.SIGINT)
+    deadline = time.monotonic() + 2
+    while _alive_in(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _alive_in(process.pid) == []
 
 
 def test_the_index_can_be_made_anew(program: Program) -> None:

@@ -23,6 +23,7 @@ from runner.errors import ConfigError
 from runner.sweep import node
 from runner.sweep.compose import Composer
 from runner.sweep.crew import Crew
+from runner.sweep.jobs import spot_check
 from runner.sweep.local import n_workers, returned
 from runner.sweep.scheduler import SCHEDULER, distributed, told_in_one_line
 from runner.sweep.spec import spec_of
@@ -84,8 +85,10 @@ class Launch:
         local = self._options.scheduler is None
         threads = max(1, limits.cores() // (n_workers(self._options.n_jobs) if local else 1))
         points = [tuple(overrides) for overrides in job_overrides]
+        composer = Composer(self._context.config_loader, self._config)
+        spot_check(composer, points)
         work = Work(
-            Composer(self._context.config_loader, self._config),
+            composer,
             points,
             first,
             Path(str(self._config.hydra.sweep.dir)).absolute(),
@@ -117,7 +120,8 @@ def connect(options: Options) -> Crew:
     """The same, until :meth:`Crew.end`."""
     library = distributed()
     # What its workers come to is told by us, in one line.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # the second one has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if options.scheduler is not None:
         with told_in_one_line(options.scheduler):
             _knock(options.scheduler)

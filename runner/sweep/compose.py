@@ -18,9 +18,10 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from runner.sweep import override
 from runner.sweep.by_hydra import JobConfig as JobConfig
 from runner.sweep.by_hydra import compose_by_hydra
-from runner.sweep.override import Line, read
+from runner.sweep.override import Line
 from runner.sweep.shape import Shape
 
 _REMEMBERED_LINES = 8192
@@ -58,13 +59,10 @@ class Composer:
             Exception: what Hydra raises for these overrides.
             ConfigError: a value is missing, or an interpolation cannot be resolved.
         """
-        if self._is_group is None:
+        read = self._read(overrides)
+        if read is None:
             return self.compose_by_hydra(number, overrides)
-        lines = [self._line(text, self._is_group) for text in overrides]
-        if any(line.hopeless for line in lines):
-            return self.compose_by_hydra(number, overrides)
-        # Hydra writes the current directory into every job's configuration.
-        key = (os.getcwd(), *(line.shape for line in lines))
+        key, lines = read
         if key not in self._shapes:
             return self._first_of_shape(key, number, lines)
         self._shapes.move_to_end(key)
@@ -77,17 +75,36 @@ class Composer:
 
     def check(self, number: int, overrides: Sequence[str]) -> None:
         """Raises what :meth:`compose` would, without making the job where its shape is known."""
-        if self._is_group is not None:
-            lines = [self._line(text, self._is_group) for text in overrides]
-            known = self._shapes.get((os.getcwd(), *(line.shape for line in lines)))
+        read = self._read(overrides)
+        if read is not None:
+            known = self._shapes.get(read[0])
             shape = known() if known else None
-            if shape is not None and shape.takes(lines):
+            if shape is not None and shape.takes(read[1]):
                 return
         self.compose(number, overrides)
 
     def compose_by_hydra(self, number: int, overrides: Sequence[str]) -> JobConfig:
         """The same job without any short cut, to check against (:meth:`JobConfig.same_as`)."""
         return compose_by_hydra(self._loader, self._master, number, overrides)[0]
+
+    def shape(self, overrides: Sequence[str]) -> tuple[str, ...] | None:
+        """What jobs have in common of which Hydra composes one; None: it composes each of them."""
+        read = self._read(overrides)
+        return read[0] if read else None
+
+    def equals_hydras(self, number: int, overrides: Sequence[str]) -> bool:
+        """Whether a job is composed as Hydra composes it."""
+        job = self.compose(number, overrides)
+        return job.by_hydra or job.same_as(self.compose_by_hydra(number, overrides))
+
+    def leave_to_hydra(self) -> None:
+        """From now on Hydra composes every job."""
+        self._is_group = None
+
+    @property
+    def by_hydra(self) -> bool:
+        """Whether Hydra composes every job."""
+        return self._is_group is None
 
     def tree(self, number: int, overrides: Sequence[str]) -> DictConfig:
         """The job's whole configuration as Hydra hands it to ``run_job``, ``hydra`` included."""
@@ -103,10 +120,20 @@ class Composer:
         """The configuration of the sweep."""
         return self._master
 
+    def _read(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Line]] | None:
+        """A job's shape and its overrides; None where Hydra has to compose it."""
+        if self._is_group is None:
+            return None
+        lines = [self._line(text, self._is_group) for text in overrides]
+        if any(line.hopeless for line in lines):
+            return None
+        # Hydra writes the current directory into every job's configuration.
+        return (os.getcwd(), *(line.shape for line in lines)), lines
+
     def _line(self, text: str, is_group: Callable[[str], bool]) -> Line:
         line = self._lines.get(text)
         if line is None:
-            line = read(text, is_group)
+            line = override.read(text, is_group)
             if len(self._lines) >= _REMEMBERED_LINES:
                 self._lines.clear()
             self._lines[text] = line

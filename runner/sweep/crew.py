@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ class Crew:
         self._slots = 1
         self._counted = 0.0
 
-    def do(self, work: Work, numbers: Sequence[int], spec: dict[str, Any]) -> Iterator[Row]:
+    def do(
+        self, work: Work, numbers: Sequence[int], spec: dict[str, Any]
+    ) -> Generator[Row, None, None]:
         """Does the jobs; gives their rows as batches of them end.
 
         Args:
@@ -136,6 +138,7 @@ class Crew:
             "environment": {name: os.environ[name] for name in copied if name in os.environ},
             "threads": work.threads if at_home else None,
             "at_home": at_home,
+            "by_hydra": work.composer.by_hydra,
         }
 
     def _wait_for_others(self, sweep: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import RunnerError, UsageError
+from runner.errors import LostError, RunnerError, clip
 from runner.store import layout
 from runner.sweep.scheduler import cannot, distributed
 from runner.sweep.work import Row, Work
@@ -60,7 +59,7 @@ class Flight:
     def interrupted(self, signal_number: int) -> None:
         """Records the jobs whose workers were ended in the middle of them."""
         for number in [number for batch in self._flying.values() for number in batch]:
-            if self._was_begun(number):
+            if self._work.was_begun(number):
                 reason = f"interrupted by signal {signal_number}"
                 self._work.bury(number, reason, layout.INTERRUPTED)
         self._flying.clear()
@@ -89,9 +88,8 @@ class Flight:
         elif future.status == "error":
             yield from self._died(future.exception(), batch)
         else:
-            raise UsageError(
-                f"the scheduler is gone: go on with hydra.sweeper.resume={self._work.sweep}"
-            )
+            at = self._crew.address or "its cluster"
+            raise LostError(f"the dask scheduler at {clip(at, 60)} is gone")
 
     def _died(self, error: BaseException, batch: list[int]) -> Iterator[Row]:
         if not isinstance(error, distributed().KilledWorker):
@@ -102,21 +100,8 @@ class Flight:
             self._tries[number] = self._tries.get(number, 0) + 1
         # One of several may be what kills its workers: each goes alone.
         number, tries = batch[0], self._tries[batch[0]]
-        if len(batch) > 1 or tries == 1 or (tries < _TRIES and not self._was_begun(number)):
+        if len(batch) > 1 or tries == 1 or (tries < _TRIES and not self._work.was_begun(number)):
             self._suspects.extend(batch)
         else:
             at = error.last_worker.address
             yield self._work.bury(number, f"its worker died whenever it was tried, at last {at}")
-
-    def _was_begun(self, number: int) -> bool:
-        """Whether a job has been claimed, and not committed."""
-        try:
-            composed = self._work.composer.compose(
-                number, self._work.points[number - self._work.first]
-            )
-        except Exception:  # noqa: BLE001 - it fails again where it is recorded
-            return False
-        directory = Path(composed.directory).absolute()
-        return (directory / layout.CLAIM_FILE).exists() and not (
-            directory / layout.RUN_FILE
-        ).exists()

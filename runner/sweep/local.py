@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
+import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -12,12 +15,13 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from runner import limits
-from runner.errors import ConfigError, LayerFailedError
+from runner.errors import ConfigError, InterruptedRunError, LayerFailedError
 from runner.job import value_of
 from runner.schema import BY_TARGET
 from runner.store import layout
 from runner.sweep.around import hydra_log_aside
-from runner.sweep.compose import Composer
+from runner.sweep.compose import Composer, JobConfig
+from runner.sweep.jobs import spot_check
 from runner.sweep.pool import Died, Pool
 from runner.sweep.work import Row, SharedFacts, Work
 
@@ -25,6 +29,7 @@ from runner.sweep.work import Row, SharedFacts, Work
 _START_SECONDS = 0.08
 _BATCH_SECONDS = 0.2
 _LARGEST_BATCH = 64
+_BURY_SECONDS = 0.4  # for what killed workers have left, after an interrupt
 
 
 def n_workers(n_jobs: object) -> int:
@@ -40,45 +45,50 @@ def n_workers(n_jobs: object) -> int:
     return n_jobs
 
 
-def do_all(work: Work, numbers: Sequence[int], workers: int) -> Iterator[Row]:
+def do_all(work: Work, numbers: Sequence[int], workers: int) -> Generator[Row, None, None]:
     """Does the jobs; gives their rows as they end.
 
     Raises:
         InterruptedRunError: a signal; the jobs in flight are recorded as INTERRUPTED.
     """
-    left = iter(numbers)
-    remaining = len(numbers)
-    if workers == 1 or _are_safe(work, numbers):
-        begun = time.monotonic()
-        batch = 1
-        while remaining:
-            for row in work(list(itertools.islice(left, batch))):
-                remaining -= 1
-                yield row
-            each = (time.monotonic() - begun) / (len(numbers) - remaining)
-            if workers > 1 and each * remaining > _START_SECONDS * workers:
-                break
-            batch = max(1, min(_LARGEST_BATCH, int(_BATCH_SECONDS / each)))
-    yield from _in_workers(work, left, min(workers, remaining)) if remaining else ()
+    left = deque(numbers)
+    here = replace(work, only=partial(_may_run_here, workers=workers))
+    begun = time.monotonic()
+    size = 1
+    while left:
+        batch = [left.popleft() for _ in range(min(size, len(left)))]
+        done = 0
+        for row in here(batch):
+            done += 1
+            yield row
+        left.extendleft(reversed(batch[done:]))
+        each = (time.monotonic() - begun) / max(1, len(numbers) - len(left))
+        if done < len(batch) or (workers > 1 and each * len(left) > _START_SECONDS * workers):
+            break
+        size = max(1, min(_LARGEST_BATCH, int(_BATCH_SECONDS / each)))
+    yield from _in_workers(work, left, min(workers, len(left))) if left else ()
 
 
-def _are_safe(work: Work, numbers: Sequence[int]) -> bool:
-    """Whether the first jobs may run in this process: code of the user's could end it."""
-    if not numbers:
-        return True
-    try:
-        job = work.composer.compose(numbers[0], work.points[numbers[0] - work.first])
-    except Exception:  # noqa: BLE001 - it fails again where it is recorded
-        return True
-    entries = [job.config.get("data"), *(job.config.get("layers") or {}).values()]
-    ours = all(isinstance(e, dict) and e.get("_target_") in BY_TARGET for e in entries)
-    return ours and job.usual
+def _may_run_here(composed: JobConfig, workers: int) -> bool:
+    """Whether a job can do no harm to this process, which the user's code could end."""
+    if not composed.usual:
+        return workers == 1  # so that what Hydra's callbacks keep in mind is there at the end
+    entries = [composed.config.get("data"), *(composed.config.get("layers") or {}).values()]
+    return all(isinstance(e, dict) and e.get("_target_") in BY_TARGET for e in entries)
 
 
-def _in_workers(work: Work, numbers: Iterable[int], workers: int) -> Iterator[Row]:
+def _in_workers(work: Work, numbers: Iterable[int], workers: int) -> Generator[Row, None, None]:
     pool: Pool[int, Row] = Pool(work, workers)
-    for number, answer in pool.run(numbers):
-        yield work.bury(number, str(answer)) if isinstance(answer, Died) else answer
+    try:
+        for number, answer in pool.run(numbers):
+            yield work.bury(number, str(answer)) if isinstance(answer, Died) else answer
+    except (InterruptedRunError, GeneratorExit):
+        # Some may have been deaf, and were killed; what they had begun is told by their claims.
+        deadline = time.monotonic() + _BURY_SECONDS
+        for number in pool.cut_off:
+            if time.monotonic() < deadline and work.was_begun(number):
+                work.bury(number, f"interrupted by signal {signal.SIGTERM:d}", layout.INTERRUPTED)
+        raise
 
 
 def launch(
@@ -94,6 +104,7 @@ def launch(
     sweep = Path(str(config.hydra.sweep.dir)).absolute()
     threads = max(1, limits.cores() // workers)
     points = [tuple(overrides) for overrides in job_overrides]
+    spot_check(composer, points)
     facts = SharedFacts(threads=threads)
     work = Work(composer, points, first, sweep, threads, facts, context.callbacks)
     numbers = range(first, first + len(points))

@@ -47,6 +47,7 @@ class Context(TypedDict):
         environment: variables to set, of ``hydra.job.env_copy``.
         threads: tiles computed at once in each job; None: the threads of the worker.
         at_home: the workers are the client's own processes.
+        by_hydra: Hydra is to compose every job.
     """
 
     spec: dict[str, Any]
@@ -58,6 +59,7 @@ class Context(TypedDict):
     environment: dict[str, str]
     threads: int | None
     at_home: bool
+    by_hydra: bool
 
 
 @dataclass
@@ -142,8 +144,11 @@ def _work(name: str, context: Context, threads: int) -> Work:
         master = recomposed(hydra, spec, directory)
         _import_anew(OmegaConf.to_container(master.trust) if "trust" in master else [])
         threads = context["threads"] or threads
+        composer = Composer(hydra.config_loader, master)
+        if context["by_hydra"]:
+            composer.leave_to_hydra()
         work = _OnNode(
-            Composer(hydra.config_loader, master),
+            composer,
             [tuple(overrides) for overrides in context["points"]],
             context["first"],
             directory,

@@ -7,6 +7,7 @@ than once; what they do has to stand that.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import multiprocessing
 import os
@@ -29,7 +30,9 @@ Answer = TypeVar("Answer")
 
 _BATCH_SECONDS = 0.1  # how much work to hand out at a time: long against a message, short to wait
 _LARGEST_BATCH = 64
-_GRACE_SECONDS = 1.2  # for the jobs in flight to be recorded after an interrupt
+_GRACE_SECONDS = 1.0  # for the jobs in flight to be recorded after an interrupt
+
+_PR_SET_PDEATHSIG = 1  # of Linux
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class Pool(Generic[Item, Answer]):
             and may keep them back to give several at once. With processes that are forked it may
             be any callable, and what it holds is shared as it is now.
         n_workers: processes, at least 1.
+
+    Attributes:
+        cut_off: the items that were handed out and have no answer, once it has ended early.
     """
 
     def __init__(self, work: Callable[[Sequence[Item]], Iterator[Answer]], n_workers: int) -> None:
@@ -78,6 +84,7 @@ class Pool(Generic[Item, Answer]):
         self._context: Any = multiprocessing.get_context(method)
         self._workers: list[_Worker[Item]] = []
         self._seconds_per_item = _BATCH_SECONDS
+        self.cut_off: list[Item] = []
 
     def run(self, items: Iterable[Item]) -> Iterator[tuple[Item, Answer | Died]]:
         """The answers, as they come; every item is answered exactly once.
@@ -175,6 +182,7 @@ class Pool(Generic[Item, Answer]):
                 worker.process.kill()
                 worker.process.join()
             worker.lifeline.close()
+            self.cut_off += worker.items
         self._workers.clear()
 
 
@@ -190,6 +198,7 @@ def _serve(
     # Ctrl-C on a terminal reaches everybody; the parent alone decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupted)
+    _be_killed_with_parent()
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
     try:
         while True:
@@ -206,6 +215,12 @@ def _serve(
 def _interrupted(number: int, _frame: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise InterruptedRunError(number)
+
+
+def _be_killed_with_parent() -> None:
+    """By the system, where it can: a thread of ours gets no turn while C code holds the GIL."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _die_with_parent(lifeline: Connection) -> None:

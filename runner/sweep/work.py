@@ -62,6 +62,7 @@ class Work:
         threads: tiles computed at once in each job.
         facts: what the runs' records say of the machine.
         callbacks: of the sweep, for the jobs around which Hydra has something to do.
+        only: stop before the first job that this refuses; None: do all of them.
     """
 
     composer: Composer
@@ -71,6 +72,7 @@ class Work:
     threads: int
     facts: SharedFacts
     callbacks: Callbacks = field(default_factory=Callbacks)
+    only: Callable[[JobConfig], bool] | None = None
 
     def __call__(self, numbers: Iterable[int]) -> Iterator[Row]:
         """Does jobs; gives their rows in order, also of those that fail.
@@ -89,6 +91,8 @@ class Work:
                     yield from self._committed(ended)
                     begun = time.monotonic()
             yield from self._committed(ended)
+        except _ElsewhereError:
+            yield from self._committed(ended)
         except InterruptedRunError:
             self._committed(ended, again=False)
             raise
@@ -101,6 +105,8 @@ class Work:
         composed: JobConfig | None = None
         try:
             composed = self._composed(number)
+            if self.only and not self.only(composed):
+                raise _ElsewhereError
             work = _job(composed)
             directory = os.path.relpath(work.directory, self.sweep)
             if work.directory.exists():  # seldom: a look at all that might be there costs more
@@ -121,6 +127,8 @@ class Work:
                 do(put_in_place=None if alone else sealed.append)
             else:
                 self._by_hydra(number, work, do, rows)
+        except _ElsewhereError:
+            raise
         except InterruptedRunError as error:
             if sealed:
                 commit_all(sealed)
@@ -130,15 +138,21 @@ class Work:
                 self.bury(number, reason, layout.INTERRUPTED)
             raise
         except BaseException as error:  # noqa: BLE001 - no job of a sweep may stop the others
-            if not rows and composed is not None and not composed.usual:
-                return self.bury(number, _reason(error)), None  # Hydra failed, and left its files
             if not rows:
-                if composed is not None and self._is_ours(_job(composed).directory):
-                    Claim(_job(composed).directory, ()).abandon()
-                return self._unrecorded(number, directory, _reason(error)), None
+                return self._not_begun(number, directory, composed, _reason(error)), None
             if not isinstance(error, RunnerError):
                 rows[0]["error"] = _reason(error)
         return rows[0], sealed[0] if sealed else None
+
+    def _not_begun(
+        self, number: int, directory: str, composed: JobConfig | None, reason: str
+    ) -> Row:
+        """The row of a job that failed before it had any."""
+        if composed is not None and not composed.usual:
+            return self.bury(number, reason)  # Hydra failed, and left its files
+        if composed is not None and self._is_ours(_job(composed).directory):
+            Claim(_job(composed).directory, ()).abandon()
+        return self._unrecorded(number, directory, reason)
 
     def _by_hydra(self, number: int, work: Job, do: Callable[..., Result], rows: list[Row]) -> None:
         """A job inside Hydra's ``run_job``, which writes ``.hydra`` and the log itself."""
@@ -217,6 +231,15 @@ class Work:
         except (RunnerError, OSError) as error:
             return self._unrecorded(number, directory, f"{reason}; not recorded: {_reason(error)}")
 
+    def was_begun(self, number: int) -> bool:
+        """Whether a job has been claimed, and not committed."""
+        try:
+            directory = _job(self._composed(number)).directory
+        except RunnerError:
+            return False  # it fails again where it is recorded
+        claimed, run = directory / layout.CLAIM_FILE, directory / layout.RUN_FILE
+        return self._is_inside(directory) and claimed.exists() and not run.exists()
+
     def _composed(self, number: int) -> JobConfig:
         overrides = self.points[number - self.first]
         try:
@@ -239,6 +262,10 @@ class Work:
         overrides = [text for text in self.points[number - self.first] if not _is_hydras(text)]
         record = {"status": layout.FAILED, "error": reason, "overrides": overrides, "tags": []}
         return job_row(number, directory, record)
+
+
+class _ElsewhereError(Exception):
+    """A job is not to be done here."""
 
 
 def _job(composed: JobConfig) -> Job:
