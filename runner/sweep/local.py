@@ -85,8 +85,9 @@ def _in_workers(work: Work, numbers: Iterable[int], workers: int) -> Generator[R
     except (InterruptedRunError, GeneratorExit):
         # Some may have been deaf, and were killed; what they had begun is told by their claims.
         deadline = time.monotonic() + _BURY_SECONDS
-        for number in pool.cut_off:
-            if time.monotonic() < deadline and work.was_begun(number):
+        begun = [number for number in pool.cut_off if work.was_begun(number)]
+        for count, number in enumerate(reversed(begun)):
+            if count < workers or time.monotonic() < deadline:
                 work.bury(number, f"interrupted by signal {signal.SIGTERM:d}", layout.INTERRUPTED)
         raise
 
