@@ -80,7 +80,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns lined up: text to the left, numbers to the right, two spaces between."""
     cells = [list(head), *map(list, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    numeric = [all(_is_number(row[column]) for row in rows) for column in range(len(head))]
+    numeric = [all(is_number(row[column]) for row in rows) for column in range(len(head))]
     lines = []
     for row in cells:
         padded = (
@@ -112,7 +112,8 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell begins with a number, so that it belongs to the right."""
     first = cell.split()[0] if cell.split() else ""
     try:
         float(first)

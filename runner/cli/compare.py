@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runner import console
 from runner.cli.printing import as_json
+from runner.cli.tables import BITS, Column, draw, draw_matrix, say_head
 from runner.console import markdown
 from runner.errors import UsageError
 
@@ -69,11 +70,11 @@ def do(args: Namespace) -> int:
     if args.json:
         print(as_json(found.as_dict()))
     else:
-        print(_text(found, args.markdown))
+        _tell(found, args.markdown)
     return 0 if found.same else 1
 
 
-def _text(found: Comparison, in_markdown: bool) -> str:
+def _tell(found: Comparison, in_markdown: bool) -> None:
     lines = [f"{n}: run {run.id} {run.path}" for n, run in (("A", found.a), ("B", found.b))]
     head, *rows = found.table()
     # Columns in which nothing stands are for the other comparisons.
@@ -87,11 +88,26 @@ def _text(found: Comparison, in_markdown: bool) -> str:
     for title, items in [(title, items) for title, items in sections if items]:
         lines += ["", f"**{title}**", ""] if in_markdown else ["", title]
         lines += [f"- `{item}`" if in_markdown else f"  {item}" for item in items]
-    draw: Callable[..., str] = markdown if in_markdown else console.table
-    lines += ["", draw(table[0], table[1:])]
+    print("\n".join(lines), end="\n\n")
+    if in_markdown:
+        print(markdown(table[0], table[1:]))
+    else:
+        draw([_column(name) for name in table[0]], table[1:])
     notes = list(found.notes())
-    lines += ["", *(f"- {note}" if in_markdown else note for note in notes)] if notes else []
-    return "\n".join([*lines, "", found.sentence])
+    if notes:
+        print("\n".join(["", *(f"- {note}" if in_markdown else note for note in notes)]))
+    print()
+    say_head(found.sentence)
+
+
+_WORDS = ("part", "layer", "reason")
+_LEFT_OUT = ("differ", "A", "B", "max ulp", "shape", "max rel", "mean abs", "NaN", "inf")
+"""The columns about differences, in the order in which a narrow terminal has room for them."""
+
+
+def _column(head: str) -> Column:
+    rank = _LEFT_OUT.index(head) + 1 if head in _LEFT_OUT else 0
+    return Column(head, head in _WORDS, rank, BITS if head == "bits" else {})
 
 
 def _similarity(args: Namespace) -> int:
@@ -105,13 +121,16 @@ def _similarity(args: Namespace) -> int:
     if args.json:
         print(as_json(found.as_dict()))
         return 0
-    head = ["", *found.columns]
-    rows = [
-        [name, *("" if value != value else f"{value:.4f}" for value in values)]
-        for name, values in zip(found.rows, found.values.tolist(), strict=True)
-    ]
-    print(found.title if not args.markdown else f"**{found.title}**\n")
-    print(markdown(head, rows) if args.markdown else console.table(head, rows))
+    if args.markdown:
+        print(f"**{found.title}**\n")
+        rows = [
+            [name, *("" if value != value else f"{value:.4f}" for value in values)]
+            for name, values in zip(found.rows, found.values.tolist(), strict=True)
+        ]
+        print(markdown(["", *found.columns], rows))
+    else:
+        say_head(found.title)
+        draw_matrix(found.rows, found.columns, found.values)
     for reason in found.reasons:
         print(reason)
     return 0
@@ -140,8 +159,20 @@ def _sweep(args: Namespace) -> int:
         print(as_json(found.as_dict()))
     else:
         head, *rows = found.table()
-        print(markdown(head, rows) if args.markdown else console.table(head, rows))
+        if args.markdown:
+            print(markdown(head, rows))
+        else:
+            draw(_columns_by(head), rows)
     return 0
+
+
+def _columns_by(heads: Sequence[str]) -> list[Column]:
+    """On a narrow terminal the intervals go first, and then the last of the statistics."""
+    first = next((at for at, head in enumerate(heads) if head.endswith("±")), len(heads))
+    return [
+        Column(head, at <= first, 0 if at <= first else at + 100 * (head == "95 %"))
+        for at, head in enumerate(heads)
+    ]
 
 
 def _pair(text: str) -> tuple[int, int]:

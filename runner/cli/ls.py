@@ -12,6 +12,7 @@ from typing import Any
 
 from runner import console
 from runner.cli.printing import as_json, cell, short
+from runner.cli.tables import STATUS, Column, draw
 from runner.errors import NotFoundError, UnknownKeyError
 
 ROOT = Path("outputs")
@@ -56,7 +57,7 @@ def do(args: Namespace) -> int:
         writer.writerows([cell(row.get(key)) for key in columns.values()] for row in found)
     elif found:
         cells = [[short(key, row.get(key)) for key in columns.values()] for row in found]
-        print(console.table(list(columns), cells))
+        draw([_shown(name, key, args.columns is None) for name, key in columns.items()], cells)
     return 0
 
 
@@ -69,6 +70,17 @@ def _clean(root: Path, found: list[dict[str, Any]], dead: str) -> list[dict[str,
     also = f" and {others} other leftover{'' if others == 1 else 's'}" if others else ""
     console.say(f"swept up {len(swept)} dead run{'' if len(swept) == 1 else 's'}{also}")
     return [row for row in found if row["status"] != dead]
+
+
+_RANKS = {"path": 5, "start_time": 4, "metrics.loss": 3, "overrides": 2}
+_GIVE_WAY = ("name", "overrides", "error")
+
+
+def _shown(name: str, key: str, ours: bool) -> Column:
+    """A column; of those that were asked for none is left out."""
+    head = name.removeprefix("metrics.") if ours else name
+    styles = STATUS if key == "status" else {}
+    return Column(head, key in _GIVE_WAY or not ours, _RANKS.get(key, 0) if ours else 0, styles)
 
 
 _SHOWN = ("run_id", "status", "name", "start_time", "overrides", "metrics.loss", "path")

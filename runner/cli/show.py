@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from runner import console
 from runner.cli.printing import as_json, cell
+from runner.cli.tables import Column, draw, histogram, on_terminal, say_head
 
 if TYPE_CHECKING:
     from runner.store.read import Run
+
+_MOST, _LEAST = 2_000_000, 20_000
+"""Values that are read for the histograms of all layers together, and of one at least."""
+
+_Table = tuple[list[Column], list[tuple[str, ...]]]
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -32,7 +38,7 @@ def do(args: Namespace) -> int:
         whole = {"path": str(run.path), **facts, "config": run.config, "layers": layers}
         print(as_json({**whole, "theory": theory} if args.theory else whole))
         return 0
-    print(f"run {run.id}: {run.status}")
+    say_head(f"run {run.id}: {run.status}")
     print(run.path)
     for key in ("name", "error"):
         if facts[key]:
@@ -41,9 +47,11 @@ def do(args: Namespace) -> int:
         if facts[key]:
             print(f"{key}: {' '.join(facts[key])}")
     if layers:
-        print("\n" + _layer_table(layers))
+        print()
+        draw(*_layer_table(run, layers))
     if theory:
-        print("\n" + _theory_table(theory))
+        print()
+        draw(*_theory_table(theory))
     for title, prefix in (
         ("metrics", "metrics."),
         ("configuration", "params."),
@@ -52,7 +60,8 @@ def do(args: Namespace) -> int:
         found = _facts(run.metadata, prefix)
         if found:
             width = max(map(len, found))
-            print(f"\n{title}")
+            print()
+            say_head(title)
             for key, value in found.items():
                 print(f"  {key:<{width}}  {value}")
     return 0
@@ -73,12 +82,24 @@ def _layers(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _layer_table(layers: list[dict[str, Any]]) -> str:
-    heads = ["", "layer", "kind", "shape", "mean", "std", "min", "max", "zeros", "digest"]
-    # Shown where it says something: the statistics beside it are of the other values.
+def _layer_table(run: Run, layers: list[dict[str, Any]]) -> _Table:
     counted = any(row["nonfinite_count"] for row in layers)
-    if counted:
-        heads.insert(-1, "not finite")
+    columns = [
+        Column(""),
+        Column("layer", gives_way=True),
+        Column("kind", rank=4),
+        Column("shape", rank=5),
+        Column("mean"),
+        Column("std"),
+        Column("min", rank=3),
+        Column("max", rank=2),
+        Column("zeros", rank=1),
+        # Shown where it says something: the statistics beside it are of the other values.
+        *([Column("not finite")] if counted else []),
+        Column("digest", rank=6),
+        Column("distribution", rank=1, plain=False),
+    ]
+    drawn = _distributions(run) if on_terminal() else {}
     cells = [
         (
             str(row["position"]),
@@ -89,10 +110,22 @@ def _layer_table(layers: list[dict[str, Any]]) -> str:
             f"{100 * row['zero_fraction']:.3g}%",
             *([str(row["nonfinite_count"])] if counted else []),
             row["digest"][:12],
+            drawn.get(row["name"], ""),
         )
         for row in layers
     ]
-    return console.table(heads, cells)
+    if not any(drawn.values()):
+        return columns[:-1], [row[:-1] for row in cells]
+    return columns, cells
+
+
+def _distributions(run: Run) -> dict[str, str]:
+    """Layer -> a small histogram of some of its outputs, where any were kept."""
+    from runner.store.glance import glance
+
+    kept = [layer for layer in run.layers.values() if layer.path]
+    each = max(_LEAST, _MOST // max(1, len(kept)))
+    return {layer.name: histogram(glance(layer, each)) for layer in kept}
 
 
 def _theory(run: Run) -> list[dict[str, Any]]:
@@ -101,9 +134,15 @@ def _theory(run: Run) -> list[dict[str, Any]]:
     return [one.row() for one in expectations(run)]
 
 
-def _theory_table(rows: list[dict[str, Any]]) -> str:
+def _theory_table(rows: list[dict[str, Any]]) -> _Table:
     """The second moment of each layer beside its prediction."""
-    heads = ("layer", "second moment", "theory", "error bar", "bars away", "")
+    columns = [
+        Column("layer", gives_way=True),
+        *(Column(head) for head in ("second moment", "theory")),
+        Column("error bar", rank=2),
+        Column("bars away"),
+        Column("", gives_way=True, rank=1),
+    ]
     names = ("second_moment", "predicted", "error_bar", "distance")
     cells = [
         (
@@ -113,7 +152,7 @@ def _theory_table(rows: list[dict[str, Any]]) -> str:
         )
         for row in rows
     ]
-    return console.table(heads, cells)
+    return columns, cells
 
 
 def _facts(metadata: Mapping[str, Any], prefix: str) -> dict[str, str]:
