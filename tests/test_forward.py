@@ -12,7 +12,7 @@ from numpy.random import RandomState
 
 from runner.errors import LayerFailedError
 from runner.forward import network
-from runner.forward.run import Batch, run
+from runner.forward.run import Batch, run, tiled
 from runner.numerics import TILE, rule
 
 
@@ -44,8 +44,8 @@ def _outputs(
 ) -> list[np.ndarray]:
     found: list[list[Batch]] = [[] for _ in layers]
     for batch in run(
-        inputs, layers, rule=rule(numerics), batch_size=batch_size, threads=threads,
-        clock=time.perf_counter,
+        tiled(inputs), len(inputs), layers, rule=rule(numerics), batch_size=batch_size,
+        threads=threads, clock=time.perf_counter,
     ):  # fmt: skip
         assert batch.start == sum(len(b.outputs) for b in found[batch.position])
         found[batch.position].append(batch)

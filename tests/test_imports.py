@@ -39,7 +39,7 @@ ALONE = {
     "nnfs": ("data/_nnfs.py",),
     "sklearn": ("data/toy.py",),
     "mlflow": ("export/mlflow_store.py",),
-    "pyarrow": ("store/", "data/columns.py"),
+    "pyarrow": ("store/", "data/arrow.py"),
 }
 """Library -> the only places that import it."""
 

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from runner.forward.statistics import ClassMetrics, Statistics
+from runner.forward.statistics import ClassMetrics, Statistics, piece_of
 
 
 def _of(*pieces: np.ndarray) -> Statistics:
     statistics = Statistics()
     for piece in pieces:
-        statistics.update(piece)
+        statistics.update(piece_of(piece))
     return statistics
 
 

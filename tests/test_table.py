@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import runner.data
-from runner.data import columns
+from runner.data import arrow
 from runner.data import table as read_table
 from runner.errors import ConfigError, TooLargeError, UnknownKeyError
 
@@ -303,7 +303,7 @@ def test_one_bit_that_parquet_itself_does_not_notice(tmp_path: Path) -> None:
 def test_a_part_of_an_arrow_array_is_that_part() -> None:
     whole = pa.array([1.0, 2.0, 3.0, 4.0])
     column = pa.chunked_array([whole.slice(1, 2), whole.slice(3), whole.slice(0, 0)])
-    numbers = columns._array(column)
+    numbers = arrow._array(column)
     assert isinstance(numbers, np.ndarray)
     assert numbers.tolist() == [2, 3, 4]
 
@@ -355,16 +355,17 @@ def test_small_files_that_unpack_to_more_than_the_memory(
     pq.write_table(pa.table({"a": pa.array(np.full(200_000, 1.0))}), path, compression="zstd")
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(
-        head, {"descr": "<f8", "fortran_order": False, "shape": (10**14, 2)}
+        head, {"descr": "<f8", "fortran_order": True, "shape": (10**14, 2)}
     )
     with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
         archive.writestr("X.npy", head.getvalue())
+    # Stored column by column: its rows can't be had without all of them.
     assert isinstance(refused(tmp_path / "t.npz", features=["X_0"]), TooLargeError)
 
     def unpack(*args: Any) -> None:
         pytest.fail("was unpacked")
 
-    monkeypatch.setattr(columns, "_arrays", unpack)
+    monkeypatch.setattr(arrow, "_part", unpack)
     monkeypatch.setattr("runner.limits.available_memory", lambda: 1_000_000)
     error = refused(path)
     assert isinstance(error, TooLargeError)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from runner.data._nnfs import nnfs_rules
-from runner.data.dataset import Dataset, Shape, make, plan
+from runner.data.dataset import make, plan, source
 from runner.data.generated import book_batch, book_sample, normal, sine, spiral, vertical
+from runner.data.source import Dataset, Rows, Shape, Source
 from runner.data.table import table
 from runner.data.toy import digits, iris, wine
 
 __all__ = [
     "Dataset",
+    "Rows",
     "Shape",
+    "Source",
     "book_batch",
     "book_sample",
     "digits",
@@ -20,6 +23,7 @@ __all__ = [
     "normal",
     "plan",
     "sine",
+    "source",
     "spiral",
     "table",
     "vertical",

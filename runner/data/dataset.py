@@ -1,4 +1,4 @@
-"""What a dataset is, and the table of those that a configuration may name."""
+"""The table of the datasets that a configuration may name."""
 
 from __future__ import annotations
 
@@ -6,62 +6,42 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 
+from runner.data.source import Dataset, Rows, Shape, Source, is_held
 from runner.errors import ConfigError, UnknownKeyError
 
 PREFIX = "runner.data."
 
 
-class Dataset(NamedTuple):
-    """Samples, and what there is to predict of them: ``X, y = runner.data.spiral(100, 3)``.
-
-    Attributes:
-        inputs: (n_samples, n_features), float32 or float64, in C order.
-        targets: (n_samples,): whole numbers are classes, real numbers are values. None: none.
-    """
-
-    inputs: NDArray[Any]
-    targets: NDArray[Any] | None
-
-
-class Shape(NamedTuple):
-    """What a dataset will be, known before it is made.
-
-    Attributes:
-        n_samples: rows of the inputs.
-        n_features: columns of the inputs.
-        n_classes: one more than the largest class. None: no classes to predict.
-        dtype: of the inputs.
-    """
-
-    n_samples: int
-    n_features: int
-    n_classes: int | None
-    dtype: np.dtype[Any]
-
-
 class _Entry(NamedTuple):
     make: Callable[..., Dataset]
     size: Callable[..., Shape]
+    rows: Callable[..., Rows] | None
+    source: Callable[..., Source] | None
 
 
 _datasets: dict[str, _Entry] = {}
 _Make = TypeVar("_Make", bound=Callable[..., Dataset])
 
 
-def sized_by(size: Callable[..., Shape]) -> Callable[[_Make], _Make]:
+def sized_by(
+    size: Callable[..., Shape],
+    *,
+    rows: Callable[..., Rows] | None = None,
+    source: Callable[..., Source] | None = None,
+) -> Callable[[_Make], _Make]:
     """Registers a dataset under its function's name, with the function that plans it.
 
     Args:
         size: takes the same keys as the dataset, checks what they mean and gives its shape;
             generates nothing.
+        rows: takes the same arguments as the dataset, and gives it as a stream of the same bits.
+        source: instead of ``rows``, where planning leaves something behind that making can use.
     """
 
     def register(make: _Make) -> _Make:
-        _datasets[PREFIX + make.__name__] = _Entry(make, size)
+        _datasets[PREFIX + make.__name__] = _Entry(make, size, rows, source)
         return make
 
     return register
@@ -79,15 +59,28 @@ def plan(target: str, config: Mapping[str, Any]) -> Shape:
             dataset's own, without ``data.``.
         MissingExtraError: the dataset's library is not installed.
     """
-    entry = _find(target)
-    parameters = inspect.signature(entry.size).parameters
-    for key, value in config.items():
-        if key not in parameters:
-            raise UnknownKeyError(key, value, key, parameters)
-    for key, parameter in parameters.items():
-        if config.get(key) == "???" or (parameter.default is parameter.empty and key not in config):
-            raise ConfigError(key, "???", f"needs a value: data.{key}=…")
-    return entry.size(**config)
+    return _checked(target, config).size(**config)
+
+
+def source(target: str, config: Mapping[str, Any], random_state: RandomState) -> Source:
+    """The same checks, and what gives the dataset when it is time to draw it.
+
+    Args:
+        target: as in ``_target_``: ``runner.data.spiral``.
+        config: the dataset's keys.
+        random_state: the stream to draw from.
+
+    Raises:
+        ConfigError, MissingExtraError: as :func:`plan`.
+    """
+    entry = _checked(target, config)
+    if entry.source is not None:
+        return entry.source(**config)
+    shape = entry.size(**config)
+    rows = None
+    if entry.rows is not None and not is_held(shape.n_samples, shape.n_features):
+        rows = entry.rows(**config, random_state=random_state)
+    return Source(shape, lambda: entry.make(**config, random_state=random_state), rows)
 
 
 def make(target: str, config: Mapping[str, Any], random_state: RandomState | None) -> Dataset:
@@ -102,6 +95,19 @@ def make(target: str, config: Mapping[str, Any], random_state: RandomState | Non
         ConfigError: as :func:`plan`.
     """
     return _find(target).make(**config, random_state=random_state)
+
+
+def _checked(target: str, config: Mapping[str, Any]) -> _Entry:
+    """The dataset's entry, once its keys are those that it has."""
+    entry = _find(target)
+    parameters = inspect.signature(entry.size).parameters
+    for key, value in config.items():
+        if key not in parameters:
+            raise UnknownKeyError(key, value, key, parameters)
+    for key, parameter in parameters.items():
+        if config.get(key) == "???" or (parameter.default is parameter.empty and key not in config):
+            raise ConfigError(key, "???", f"needs a value: data.{key}=…")
+    return entry
 
 
 def _find(target: str) -> _Entry:

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.random import RandomState
 
 from runner.data._nnfs import draw_dataset
-from runner.data.dataset import Dataset, Shape, sized_by
+from runner.data.dataset import sized_by
+from runner.data.rows import normal_rows, sine_rows, spiral_rows, vertical_rows
+from runner.data.source import Dataset, Shape
 from runner.numerics import check_size, draw
 
 # nnfs keeps the class in a byte: a 257th would be called 0 again.
@@ -22,7 +24,7 @@ def _size_classes(samples: int = 100, classes: int = 3) -> Shape:
     return Shape(samples * classes, 2, classes, _SINGLE)
 
 
-@sized_by(_size_classes)
+@sized_by(_size_classes, rows=spiral_rows)
 def spiral(
     samples: int = 100, classes: int = 3, *, random_state: RandomState | None = None
 ) -> Dataset:
@@ -43,7 +45,7 @@ def spiral(
     return Dataset(*draw_dataset("spiral_data", samples, classes, random_state=random_state))
 
 
-@sized_by(_size_classes)
+@sized_by(_size_classes, rows=vertical_rows)
 def vertical(
     samples: int = 100, classes: int = 3, *, random_state: RandomState | None = None
 ) -> Dataset:
@@ -68,7 +70,7 @@ def _size_sine(samples: int = 1000) -> Shape:
     return Shape(check_size("samples", samples), 1, None, _DOUBLE)
 
 
-@sized_by(_size_sine)
+@sized_by(_size_sine, rows=sine_rows)
 def sine(samples: int = 1000, *, random_state: RandomState | None = None) -> Dataset:
     """``nnfs.datasets.sine_data(samples)``: one period, and nothing random.
 
@@ -104,7 +106,7 @@ def _size_normal(samples: int = 1000, features: int = 2) -> Shape:
     return Shape(check_size("samples", samples), check_size("features", features), None, _SINGLE)
 
 
-@sized_by(_size_normal)
+@sized_by(_size_normal, rows=normal_rows)
 def normal(
     samples: int = 1000, features: int = 2, *, random_state: RandomState | None = None
 ) -> Dataset:

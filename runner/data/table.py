@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,21 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from runner import limits
-from runner.data.columns import OPEN, Column, Columns, UnreadableError
-from runner.data.dataset import Dataset, Shape, sized_by
+from runner.data.arrow import open_csv, open_parquet
+from runner.data.columns import Columns, Part, Seen, UnreadableError
+from runner.data.dataset import sized_by
+from runner.data.npz import open_npz
+from runner.data.source import Dataset, Rows, Shape, Source, is_held
 from runner.errors import ConfigError, TooLargeError, UnknownKeyError
+
+_OPEN: dict[str, Callable[[Path], Columns]] = {
+    ".csv": open_csv,
+    ".parquet": open_parquet,
+    ".npz": open_npz,
+}
+"""What a file's name ends in -> how it is opened."""
+
+_EMPTY = "the table is empty: it needs a row and a column at least"
 
 FOLDER: ContextVar[Path | None] = ContextVar("FOLDER", default=None)
 """What relative paths are meant from, where that is not the current folder: a stored run is done
@@ -31,14 +44,40 @@ def _size_table(
     path: str, features: Sequence[str] | None = None, target: str | None = None
 ) -> Shape:
     # Whether all of its numbers are finite can be known only by reading them.
-    inputs, targets = _read(path, features, target)
-    classes = targets is not None and targets.dtype.kind == "i"
-    n_classes = max(int(targets.max()) + 1, 1) if targets is not None and classes else None
-    n_samples, n_features = inputs.shape
-    return Shape(n_samples, n_features, n_classes, inputs.dtype)
+    return _source(path, features, target).shape
 
 
-@sized_by(_size_table)
+def _source(path: str, features: Sequence[str] | None = None, target: str | None = None) -> Source:
+    """Reads the table once, part by part, to know what it is; what is small is kept."""
+    try:
+        opened = _open(path)
+        named = _named(opened, features, target)
+        aim = [] if target is None else _expand(opened, "target", target)
+        if len(aim) > 1:
+            raise ConfigError("target", target, f"is {len(aim)} columns, needs one: {aim[0]}, …")
+        wanted = list(dict.fromkeys([*named, *aim]))
+        small = opened.rows is not None and is_held(opened.rows, len(named))
+        kept = opened.rows * (len(wanted) + len(named)) if small and opened.rows else 0
+        _check_memory(path, opened.cells(wanted) + kept)
+        seen, rows, parts = _look(opened, wanted, len(named))
+    except UnreadableError as error:
+        raise ConfigError("path", str(path), str(error)) from None
+    for key, names in (("features", named), ("target", aim)):
+        for name in names:
+            seen[name].check(key, name, rows)
+    classes = _classes(aim[0], seen[aim[0]]) if aim else None
+    single = all(seen[name].dtype.name == "float32" for name in named)
+    shape = Shape(rows, len(named), classes, np.dtype(np.float32 if single else np.float64))
+    types = {name: seen[name].dtype.name for name in wanted}
+    table = _Table(str(path), opened, named, aim, shape, types)
+    if parts is None:
+        return Source(shape, table.make, Rows(table.blocks, table.targets if aim else None))
+    as_read = all(len(column.dtypes) == 1 for column in seen.values())
+    made = table.joined(parts) if as_read else table.make()
+    return Source(shape, lambda: made)
+
+
+@sized_by(_size_table, source=_source)
 def table(
     path: str,
     features: Sequence[str] | None = None,
@@ -67,28 +106,104 @@ def table(
             numbers, two columns of one name.
         TooLargeError: the columns unpack to more than the memory can hold.
     """
-    return _read(path, features, target)
+    source = _source(path, features, target)
+    if source.rows is not None:
+        _check_memory(path, source.shape.n_samples * (source.shape.n_features + 1))
+    return source.make()
 
 
-def _read(path: str, features: Sequence[str] | None, target: str | None) -> Dataset:
-    try:
-        opened = _open(path)
-        named = _named(opened, features, target)
-        aim = [] if target is None else _expand(opened, "target", target)
-        if len(aim) > 1:
-            raise ConfigError("target", target, f"is {len(aim)} columns, needs one: {aim[0]}, …")
-        wanted = list(dict.fromkeys([*named, *aim]))
-        _check_memory(path, opened.cells(wanted) + opened.rows * len(named))
-        loaded = opened.load(wanted)
-    except UnreadableError as error:
-        raise ConfigError("path", str(path), str(error)) from None
-    inputs = _inputs(loaded, named)
-    return Dataset(inputs, _targets(aim[0], loaded[aim[0]]) if aim else None)
+@dataclass(frozen=True)
+class _Table:
+    """A table that was looked at, to be read again.
+
+    Attributes:
+        path: as it was given.
+        opened: the file.
+        named: the columns to feed in.
+        aim: the column to predict, or none.
+        shape: of the dataset.
+        types: name -> numpy's name for the type that holds all of the column's values.
+    """
+
+    path: str
+    opened: Columns
+    named: list[str]
+    aim: list[str]
+    shape: Shape
+    types: Mapping[str, str]
+
+    def blocks(self) -> Iterator[Dataset]:
+        """Inputs and targets, some rows at a time."""
+        for part in self._parts(list(self.types)):
+            yield self.joined([part])
+
+    def targets(self) -> Iterator[NDArray[Any]]:
+        """The targets alone."""
+        for part in self._parts(self.aim):
+            yield _as_targets([part.numbers(self.aim[0])])
+
+    def make(self) -> Dataset:
+        """All of it."""
+        return self.joined(list(self._parts(list(self.types))))
+
+    def joined(self, parts: Sequence[Part]) -> Dataset:
+        """Some parts, one after the other."""
+        rows = sum(part.rows for part in parts)
+        inputs = np.empty((rows, len(self.named)), self.shape.dtype)
+        start = 0
+        for part in parts:
+            stop = start + part.rows
+            for position, name in enumerate(self.named):
+                inputs[start:stop, position] = part.numbers(name)
+            start = stop
+        if not self.aim:
+            return Dataset(inputs, None)
+        return Dataset(inputs, _as_targets([part.numbers(self.aim[0]) for part in parts]))
+
+    def _parts(self, names: list[str]) -> Iterator[Part]:
+        """The columns of these names once more.
+
+        Raises:
+            ConfigError: the file is not what it was.
+        """
+        missing = self.shape.n_samples
+        changed = ConfigError("path", self.path, "was changed while it was in use")
+        try:
+            for part in self.opened.parts(names, {name: self.types[name] for name in names}):
+                missing -= part.rows
+                if missing < 0 or any(part.type(name) != self.types[name] for name in names):
+                    raise changed
+                yield part
+        except UnreadableError as error:
+            raise ConfigError("path", self.path, str(error)) from None
+        if missing:
+            raise changed
+
+
+def _look(
+    opened: Columns, names: list[str], n_features: int
+) -> tuple[dict[str, Seen], int, list[Part] | None]:
+    """What the columns are, how many rows there are, and the columns themselves if they are few."""
+    seen = {name: Seen() for name in names}
+    parts: list[Part] | None = []
+    rows = 0
+    for part in opened.parts(names, {}):
+        for name in names:
+            seen[name].add(rows, part.columns[name])
+        rows += part.rows
+        if parts is not None:
+            parts.append(part)
+            if not is_held(rows, n_features):
+                parts = None
+    if not rows:
+        raise UnreadableError(_EMPTY)
+    return seen, rows, parts
 
 
 def _open(path: str) -> Columns:
     if not path:
         raise ConfigError("path", path, "needs the name of a .csv, .parquet or .npz file")
+    # Hydra may change the folder before it is read again.
     place = located(path)
     try:
         exists, is_file = place.exists(), place.is_file()
@@ -96,11 +211,12 @@ def _open(path: str) -> Columns:
         raise ConfigError("path", str(path), error.strerror or str(error)) from None
     if not is_file:
         raise ConfigError("path", str(path), "is not a file" if exists else "there is no such file")
-    if place.suffix.lower() not in OPEN:
-        raise ConfigError("path", str(path), f"needs a file of {', '.join(OPEN)}")
-    opened = OPEN[place.suffix.lower()](place)
-    if not opened.rows or not opened.names:
-        raise UnreadableError("the table is empty: it needs a row and a column at least")
+    kind = place.suffix.lower()
+    if kind not in _OPEN:
+        raise ConfigError("path", str(path), f"needs a file of {', '.join(_OPEN)}")
+    opened = _OPEN[kind](place)
+    if opened.rows == 0 or not opened.names:
+        raise UnreadableError(_EMPTY)
     twice = [n for n, count in Counter([*opened.names, *opened.groups]).items() if count > 1]
     if twice:
         raise UnreadableError(f"has two columns of the name {twice[0]}")
@@ -143,31 +259,15 @@ def _check_memory(path: str, values: int) -> None:
         )
 
 
-def _inputs(loaded: Mapping[str, Column], names: list[str]) -> NDArray[Any]:
-    columns = [_checked("features", name, loaded[name]) for name in names]
-    single = all(c.dtype.kind == "f" and c.dtype.itemsize == 4 for c in columns)
-    inputs = np.empty((len(columns[0]), len(columns)), np.float32 if single else np.float64)
-    for position, column in enumerate(columns):
-        inputs[:, position] = column
-    return inputs
+def _as_targets(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    real = parts[0].dtype.kind == "f"
+    return np.concatenate(parts).astype(np.float64 if real else np.int64, copy=False)
 
 
-def _targets(name: str, loaded: Column) -> NDArray[Any]:
-    column = _checked("target", name, loaded)
-    if column.dtype.kind == "f":
-        return column.astype(np.float64)
-    if column.max() > np.iinfo(np.int64).max:
+def _classes(name: str, seen: Seen) -> int | None:
+    """One more than the largest class, if the column has whole numbers."""
+    if seen.dtype.kind == "f" or seen.greatest is None:
+        return None
+    if seen.greatest > np.iinfo(np.int64).max:
         raise ConfigError("target", name, "has a class beyond 2**63 - 1")
-    return column.astype(np.int64)
-
-
-def _checked(key: str, name: str, column: Column) -> NDArray[Any]:
-    if isinstance(column, str):
-        raise ConfigError(key, name, column)
-    finite = np.isfinite(column)
-    if not finite.all():
-        first = int(np.argmin(finite))
-        raise ConfigError(
-            key, name, f"has {column[first]} in row {first} (from 0), needs finite numbers"
-        )
-    return column
+    return max(seen.greatest + 1, 1)

@@ -8,7 +8,7 @@ no configuration and no clock but the one it is given.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.forward.network import NamedLayer
+from runner.forward.statistics import Piece, piece_of
 from runner.numerics import TILE, Rule
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class Batch:
         start: the first row's number in the dataset.
         outputs: rows x n_neurons.
         seconds: what computing them took, on the clock that was given.
+        piece: what the statistics need to know of them.
     """
 
     position: int
     start: int
     outputs: NDArray[Any]
     seconds: float
+    piece: Piece
 
 
 def tiles(n_samples: int) -> Iterator[tuple[int, int]]:
@@ -53,13 +56,25 @@ def tiles_per_batch(batch_size: int) -> int:
     return max(1, -(-batch_size // TILE))
 
 
+def tiles_waiting(batch_size: int) -> int:
+    """How many tiles of a layer may wait for those who digest and write them."""
+    return min(tiles_per_batch(batch_size), 2)
+
+
 def tiles_ahead(batch_size: int, threads: int) -> int:
     """How many tiles are in the works at a time: what keeps the threads busy, and no more."""
     return min(tiles_per_batch(batch_size), 2 * threads)
 
 
+def tiled(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """The rows of an array, a tile after the other."""
+    for start, stop in tiles(len(inputs)):
+        yield inputs[start:stop]
+
+
 def run(
-    inputs: NDArray[Any],
+    arriving: Iterable[NDArray[Any]],
+    n_samples: int,
     network: Sequence[NamedLayer],
     *,
     rule: Rule,
@@ -70,7 +85,8 @@ def run(
     """Runs every row through every layer.
 
     Args:
-        inputs: (n_samples, n_features).
+        arriving: the inputs, (n_samples, n_features), a tile after the other; see :func:`tiled`.
+        n_samples: their rows.
         network: the layers, in order.
         rule: the precision that inputs are given to the first layer in.
         batch_size: how many rows may be in the works at a time, rounded up to whole tiles.
@@ -83,22 +99,21 @@ def run(
     Raises:
         LayerFailedError: a class of the reader's raised.
     """
-    arriving = inputs
     for stage in _stages(network):
         # A layer that needs all rows at once parts the network: what reaches it is gathered.
         gathered = None
         if stage[-1] < len(network) - 1:
-            gathered = np.empty((len(inputs), network[stage[-1]].plan.n_neurons), rule.dtype)
+            gathered = np.empty((n_samples, network[stage[-1]].plan.n_neurons), rule.dtype)
         if network[stage[0]].layer.rowwise:
-            batches = _tiled(arriving, network, stage, rule, batch_size, threads, clock)
+            batches = _tiled(arriving, n_samples, network, stage, rule, batch_size, threads, clock)
         else:
-            batches = _whole(arriving, network, stage, rule, clock)
+            batches = _whole(arriving, n_samples, network, stage, rule, clock)
         for batch in batches:
             if gathered is not None and batch.position == stage[-1]:
                 gathered[batch.start : batch.start + len(batch.outputs)] = batch.outputs
             yield batch
         if gathered is not None:
-            arriving = gathered
+            arriving = tiled(gathered)
 
 
 def _stages(network: Sequence[NamedLayer]) -> list[range]:
@@ -112,23 +127,33 @@ def _stages(network: Sequence[NamedLayer]) -> list[range]:
 
 
 def _whole(
-    inputs: NDArray[Any],
+    arriving: Iterable[NDArray[Any]],
+    n_samples: int,
     network: Sequence[NamedLayer],
     stage: range,
     rule: Rule,
     clock: Callable[[], float],
 ) -> Iterator[Batch]:
     """One layer on all rows at once, its outputs handed on in tiles."""
+    inputs: NDArray[Any] | None = None
+    for (start, stop), block in zip(tiles(n_samples), arriving, strict=True):
+        if inputs is None:
+            inputs = np.empty((n_samples, block.shape[1]), block.dtype)
+        inputs[start:stop] = block
+    assert inputs is not None
     started = clock()
     with np.errstate(all="ignore"):
         outputs = network[stage[0]].layer.forward(rule.cast_inputs(inputs))
     seconds = clock() - started
-    for start, stop in tiles(len(inputs)):
-        yield Batch(stage[0], start, outputs[start:stop], seconds if start == 0 else 0.0)
+    del inputs
+    for start, stop in tiles(n_samples):
+        some = outputs[start:stop]
+        yield Batch(stage[0], start, some, seconds if start == 0 else 0.0, piece_of(some))
 
 
 def _tiled(
-    inputs: NDArray[Any],
+    arriving: Iterable[NDArray[Any]],
+    n_samples: int,
     network: Sequence[NamedLayer],
     stage: range,
     rule: Rule,
@@ -139,8 +164,8 @@ def _tiled(
     """Layers tile by tile, several tiles at once, handed on in order."""
     ended = Event()
 
-    def tile(start: int, stop: int) -> list[Batch]:
-        arriving = rule.cast_inputs(inputs[start:stop])
+    def tile(start: int, rows: NDArray[Any]) -> list[Batch]:
+        rows = rule.cast_inputs(rows)
         batches = []
         for position in stage:
             if ended.is_set():
@@ -148,17 +173,19 @@ def _tiled(
             started = clock()
             # Overflow is a result here, counted in the statistics; not a warning a tile.
             with np.errstate(all="ignore"):
-                arriving = network[position].layer.forward(arriving)
-            batches.append(Batch(position, start, arriving, clock() - started))
+                rows = network[position].layer.forward(rows)
+            seconds = clock() - started
+            batches.append(Batch(position, start, rows, seconds, piece_of(rows)))
         return batches
 
     # The reader's classes keep their outputs in themselves: two threads would mix them up; and here
     # their code can be interrupted. So can a long product of ours, in a thread of its own.
     ours = all(network[position].plan.is_ours for position in stage)
-    short = len(inputs) <= TILE and _work(network, stage, len(inputs)) < _LONG
+    short = n_samples <= TILE and _work(network, stage, n_samples) < _LONG
+    numbered = zip(range(0, n_samples, TILE), arriving, strict=True)
     if not ours or short or (threads == 1 and _work(network, stage, TILE) < _LONG):
-        for start, stop in tiles(len(inputs)):
-            yield from tile(start, stop)
+        for start, rows in numbered:
+            yield from tile(start, rows)
         return
     from concurrent.futures import ThreadPoolExecutor  # a small run has no use for it
 
@@ -166,10 +193,10 @@ def _tiled(
     pending: deque[Future[list[Batch]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tile")
     try:
-        for start, stop in tiles(len(inputs)):
+        for start, rows in numbered:
             if len(pending) >= ahead:
                 yield from pending.popleft().result()
-            pending.append(pool.submit(tile, start, stop))
+            pending.append(pool.submit(tile, start, rows))
         while pending:
             yield from pending.popleft().result()
     finally:

@@ -3,10 +3,67 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from threading import local
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Piece(NamedTuple):
+    """What the statistics need to know of some of the outputs.
+
+    Attributes:
+        finite_count: how many values are finite; the other figures are theirs.
+        nonfinite_count: how many are not.
+        zero_count: how many are exactly zero.
+        mean, squares: their mean, and the sum of their squared distances from it, in float64.
+        low, high: the least and the greatest; NaN where there is none.
+    """
+
+    finite_count: int
+    nonfinite_count: int
+    zero_count: int
+    mean: float
+    squares: float
+    low: float
+    high: float
+
+
+_KEPT = 1 << 20  # values
+
+_room = local()
+
+
+@np.errstate(all="ignore")
+def piece_of(outputs: NDArray[Any]) -> Piece:
+    """Sums up an array of floats of any shape; any number of threads may do so at once."""
+    low, high = float(outputs.min()), float(outputs.max())
+    values = outputs
+    if not (math.isfinite(low) and math.isfinite(high)):
+        values = outputs[np.isfinite(outputs)]
+        if not values.size:
+            return Piece(0, outputs.size, 0, math.nan, math.nan, math.nan, math.nan)
+        low, high = float(values.min()), float(values.max())
+    zeros = values.size - int(np.count_nonzero(values))
+    wide = _wide(values)
+    mean = float(np.add.reduce(wide)) / wide.size
+    np.subtract(wide, mean, out=wide)
+    np.multiply(wide, wide, out=wide)
+    squares = float(np.add.reduce(wide))
+    return Piece(values.size, outputs.size - values.size, zeros, mean, squares, low, high)
+
+
+def _wide(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The values one after the other in float64, in memory that the thread keeps for the next."""
+    if values.size > _KEPT:
+        return values.astype(np.float64).reshape(-1)
+    room: NDArray[np.float64] | None = getattr(_room, "values", None)
+    if room is None or room.size < values.size:
+        room = _room.values = np.empty(values.size)
+    wide = room[: values.size]
+    np.copyto(wide.reshape(values.shape), values)
+    return wide
 
 
 class Statistics:
@@ -28,28 +85,16 @@ class Statistics:
         self.max = math.nan
         self._squares = 0.0  # sum of squared distances from the mean
 
-    def update(self, outputs: NDArray[Any]) -> None:
-        """Takes in a piece of the outputs, an array of floats of any shape."""
+    def update(self, piece: Piece) -> None:
+        """Takes in the next piece."""
+        self.nonfinite_count += piece.nonfinite_count
+        if not piece.finite_count:
+            return
+        self.zero_count += piece.zero_count
         with np.errstate(all="ignore"):
-            self._take(outputs)
-
-    def _take(self, outputs: NDArray[Any]) -> None:
-        low, high = float(outputs.min()), float(outputs.max())
-        values = outputs
-        if not (math.isfinite(low) and math.isfinite(high)):
-            values = outputs[np.isfinite(outputs)]
-            self.nonfinite_count += outputs.size - values.size
-            if not values.size:
-                return
-            low, high = float(values.min()), float(values.max())
-        self.zero_count += values.size - int(np.count_nonzero(values))
-        wide = values.astype(np.float64).ravel()
-        mean = float(np.add.reduce(wide)) / wide.size
-        np.subtract(wide, mean, out=wide)
-        np.multiply(wide, wide, out=wide)
-        self._combine(wide.size, mean, float(np.add.reduce(wide)))
-        self.min = low if math.isnan(self.min) else min(self.min, low)
-        self.max = high if math.isnan(self.max) else max(self.max, high)
+            self._combine(piece.finite_count, piece.mean, piece.squares)
+        self.min = piece.low if math.isnan(self.min) else min(self.min, piece.low)
+        self.max = piece.high if math.isnan(self.max) else max(self.max, piece.high)
 
     def _combine(self, count: int, mean: float, squares: float) -> None:
         if not self.count:

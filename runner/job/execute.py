@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from runner import limits
-from runner.data import Dataset
 from runner.errors import (
     LayerFailedError,
     RunnerError,
@@ -27,9 +26,10 @@ from runner.forward import network
 from runner.forward.run import run
 from runner.forward.statistics import ClassMetrics
 from runner.forward.targets import Instantiate
+from runner.job.inputs import Inputs
 from runner.job.interrupts import held_back
 from runner.job.job import Job
-from runner.job.keeper import Keeper
+from runner.job.keeper import Keepers
 from runner.job.log import close_logs_in, log_end, run_log
 from runner.job.origin import origin_of
 from runner.job.plan import Plan, prepare
@@ -116,11 +116,11 @@ def execute(
             log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
             _write_hydra_files(claim.directory, job.hydra_files)
             plan = plan or prepare(job, instantiate)
-            dataset = plan.make_data()
-            end.origin.update(origin_of(dataset, job.config, instantiate))
+            inputs = Inputs(plan.source, writer)
+            end.origin.update(origin_of(inputs.digest, job.config, instantiate))
             with limits.one_blas_thread():
                 layers, metrics, notes = _pass(
-                    plan, dataset, instantiate, writer, threads or limits.cores(), advance
+                    plan, inputs, instantiate, writer, threads or limits.cores(), advance
                 )
             for row in layers:
                 log.info("layer %(position)d %(name)s: mean %(mean)g, std %(std)g", row)
@@ -181,39 +181,38 @@ def _record(job: Job, run_id: str) -> dict[str, Any]:
 
 def _pass(
     plan: Plan,
-    dataset: Dataset,
+    inputs: Inputs,
     instantiate: Instantiate,
     writer: RunWriter,
     threads: int,
     advance: Callable[[int], None],
 ) -> tuple[list[dict[str, Any]], dict[str, float], list[str]]:
     """Layers, forward pass and files; gives the rows of the layers, metrics and notes."""
-    writer.inputs(dataset.inputs, dataset.targets)
     layers = network.build(plan.layers, plan.rule, plan.stream, instantiate)
     writer.parameters(
         [(n.name, part, array) for n in layers for part, array in n.layer.parameters().items()]
     )
-    n_samples = len(dataset.inputs)
-    keepers = [Keeper(plan, writer, position) for position in range(len(layers))]
+    n_samples = plan.shape.n_samples
     if n_samples > TILE:
         limits.allow_files(len(layers))
-    metrics, notes = _class_metrics(plan, dataset)
+    metrics, notes = _class_metrics(plan, inputs)
+    targets = inputs.targets() if metrics else iter(())
     stream = run(
-        dataset.inputs,
+        inputs.tiles(),
+        n_samples,
         layers,
         rule=plan.rule,
         batch_size=plan.batch_size,
         threads=threads,
         clock=time.perf_counter,
     )
-    for batch in stream:
-        keepers[batch.position].take(batch.start, batch.outputs, batch.seconds)
-        if metrics and batch.position == len(layers) - 1:
-            stop = batch.start + len(batch.outputs)
-            assert dataset.targets is not None
-            metrics.update(batch.outputs, dataset.targets[batch.start : stop])
-        advance(len(batch.outputs))
-    rows = [keeper.row() for keeper in keepers]
+    with Keepers(plan, writer, threads) as keepers:
+        for batch in stream:
+            keepers.take(batch)
+            if metrics and batch.position == len(layers) - 1:
+                metrics.update(batch.outputs, next(targets))
+            advance(len(batch.outputs))
+    rows = keepers.rows()
     writer.layers(rows)
     return rows, metrics.row() if metrics else {}, notes
 
@@ -229,13 +228,13 @@ def _not_finite(layers: list[dict[str, Any]]) -> list[str]:
     return [f"values that are not finite, left out of the statistics: {told}"] if counts else []
 
 
-def _class_metrics(plan: Plan, dataset: Dataset) -> tuple[ClassMetrics | None, list[str]]:
+def _class_metrics(plan: Plan, inputs: Inputs) -> tuple[ClassMetrics | None, list[str]]:
     """The metrics, where the last layer is Softmax and the targets are classes."""
-    last, targets = plan.layers[-1], dataset.targets
-    if last.target != "runner.layers.Softmax" or targets is None or targets.dtype.kind not in "iu":
+    last, classes = plan.layers[-1], inputs.classes
+    if last.target != "runner.layers.Softmax" or classes is None:
         return None, []
-    if int(targets.min()) < 0 or int(targets.max()) >= last.n_neurons:
-        found = f"from {targets.min()} to {targets.max()}"
+    if classes[0] < 0 or classes[1] >= last.n_neurons:
+        found = f"from {classes[0]} to {classes[1]}"
         return None, [f"no metrics: targets {found}, and {last.name} has {last.n_neurons} neurons"]
     return ClassMetrics(), []
 

@@ -1,27 +1,82 @@
-"""What happens to one layer's outputs: statistics and digest of all, a file of those kept."""
+"""What happens to the layers' outputs: statistics and digest of all, a file of those kept."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from runner.forward.run import Batch, tiles_waiting
 from runner.forward.statistics import Statistics
+from runner.job.lanes import Lanes, spread
 from runner.job.plan import Plan
+from runner.numerics import TILE
 from runner.store import layout
-from runner.store.write import LayerWriter, RunWriter, StoredFile
+from runner.store.write import MatrixWriter, RunWriter, StoredFile
+
+_STORING = 2.0
+"""What writing a value takes, against what it takes to digest it: measured."""
 
 
-class Keeper:
-    """Takes a layer's outputs as they come, and gives its row of ``layers.parquet``.
+class Keepers:
+    """All layers' keepers, and the threads that digest and write beside the forward pass.
 
-    The file is open from the first row to the last: where all rows of a layer come at once, a
-    network of any depth has one file open at a time.
+    A small run has none. To be used in a ``with`` statement: once that is left, nobody works.
 
     Args:
         plan: the run.
         writer: of its files.
-        position: the layer's.
+        threads: how many may digest and write.
+    """
+
+    def __init__(self, plan: Plan, writer: RunWriter, threads: int) -> None:
+        self._keepers = [_Keeper(plan, writer, at) for at in range(len(plan.layers))]
+        widths = [part.n_neurons for part in plan.layers]
+        weights = [float(width) for width in widths]
+        if plan.kept_rows:
+            weights += [_STORING * width for width in widths]
+        count = 0 if plan.shape.n_samples <= TILE else min(threads, len(weights))
+        self._lane_of: Sequence[int] = spread(weights, max(1, count))
+        ahead = tiles_waiting(plan.batch_size)
+        self._lanes = Lanes([ahead * self._lane_of.count(lane) for lane in range(count)])
+
+    def __enter__(self) -> Self:
+        self._lanes.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lanes.__exit__(kind, error, traceback)
+
+    def take(self, batch: Batch) -> None:
+        """The next rows of a layer.
+
+        Raises:
+            WriteError: these or earlier rows could not be written.
+        """
+        keeper = self._keepers[batch.position]
+        keeper.note(batch)
+        self._lanes.put(self._lane_of[batch.position], lambda: keeper.digest(batch.outputs))
+        if keeper.keeps(batch.start):
+            lane = self._lane_of[len(self._keepers) + batch.position]
+            self._lanes.put(lane, lambda: keeper.store(batch.start, batch.outputs))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of ``layers.parquet``, once all outputs were taken and the block is left."""
+        return [keeper.row() for keeper in self._keepers]
+
+
+class _Keeper:
+    """One layer's.
+
+    The file is open from the first row to the last: where all rows of a layer come at once, a
+    network of any depth has one file open at a time.
     """
 
     def __init__(self, plan: Plan, writer: RunWriter, position: int) -> None:
@@ -34,21 +89,30 @@ class Keeper:
         self._statistics = Statistics()
         self._seconds = 0.0
         self._kept = plan.kept_rows
-        self._file: LayerWriter | None = None
+        self._file: MatrixWriter | None = None
         self._stored: StoredFile | None = None
 
-    def take(self, start: int, outputs: NDArray[Any], seconds: float) -> None:
-        """The next rows, (rows, n_neurons), from row ``start`` on."""
-        self._seconds += seconds
-        self._statistics.update(outputs)
+    def note(self, batch: Batch) -> None:
+        """What is known of the next rows without looking at them again."""
+        self._seconds += batch.seconds
+        self._statistics.update(batch.piece)
+
+    def digest(self, outputs: NDArray[Any]) -> None:
+        """Digests the next rows, (rows, n_neurons)."""
         self._digest.update(outputs)
-        if start >= self._kept:
-            return
+
+    def keeps(self, start: int) -> bool:
+        """Whether a row of that number goes to disk."""
+        return start < self._kept
+
+    def store(self, start: int, outputs: NDArray[Any]) -> None:
+        """Writes the next rows, (rows, n_neurons), from row ``start`` on."""
         if self._file is None:
             self._file = self._open()
         self._file.write(outputs[: self._kept - start])
         if start + len(outputs) >= self._kept:
             self._stored = self._file.close()
+            self._file = None
 
     def row(self) -> dict[str, Any]:
         """The layer's row of ``layers.parquet``, once all its rows were taken."""
@@ -68,7 +132,7 @@ class Keeper:
             "seconds": self._seconds,
         }
 
-    def _open(self) -> LayerWriter:
+    def _open(self) -> MatrixWriter:
         return self._writer.layer(
             position=self._position,
             name=self._part.name,
@@ -79,4 +143,5 @@ class Keeper:
             dtype=self._plan.rule.dtype,
             n_layers=len(self._plan.layers),
             codec=self._plan.codec,
+            together=sum(part.n_neurons for part in self._plan.layers),
         )

@@ -7,10 +7,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from runner.data import Dataset
+from runner.data import Source
 from runner.forward.targets import Instantiate
+from runner.job.inputs import DatasetDigest
 from runner.job.job import Job
 from runner.job.plan import prepare
 from runner.schema import BY_TARGET
@@ -22,27 +21,29 @@ def origin(work: Job, instantiate: Instantiate) -> dict[str, str | None]:
     Raises:
         RunnerError: the job cannot be run.
     """
-    plan = prepare(work, instantiate)
-    return origin_of(plan.make_data(), work.config, instantiate)
+    return origin_of(inputs_digest(prepare(work, instantiate).source), work.config, instantiate)
 
 
 def origin_of(
-    dataset: Dataset, config: Mapping[str, Any], instantiate: Instantiate
+    digest: str, config: Mapping[str, Any], instantiate: Instantiate
 ) -> dict[str, str | None]:
-    """The same for a dataset that is made already."""
-    return {
-        "inputs.digest": inputs_digest(dataset),
-        "code.digest": code_digest(config, instantiate),
-    }
+    """The same where the digest of the inputs is known already."""
+    return {"inputs.digest": digest, "code.digest": code_digest(config, instantiate)}
 
 
-def inputs_digest(dataset: Dataset) -> str:
-    """SHA-256 over the inputs and, where there are any, the targets: dtype, shape and bytes."""
-    digest = hashlib.sha256()
-    for array in dataset:
-        if array is not None:
-            digest.update(f"{array.dtype.name} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).data)
+def inputs_digest(source: Source) -> str:
+    """The digest of a dataset that is made for nothing else; see :class:`DatasetDigest`."""
+    digest = DatasetDigest((source.shape.n_samples, source.shape.n_features))
+    if source.rows is None:
+        inputs, targets = source.make()
+        digest.inputs(inputs)
+        if targets is not None:
+            digest.targets(targets)
+        return digest.hexdigest()
+    for inputs, _ in source.rows.blocks():
+        digest.inputs(inputs)
+    for targets in source.rows.targets() if source.rows.targets else ():
+        digest.targets(targets)
     return digest.hexdigest()
 
 

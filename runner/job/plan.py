@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 import runner.data
-from runner.data import Dataset, Shape, nnfs_rules
-from runner.data.table import located
+from runner.data import Dataset, Shape, Source, nnfs_rules
 from runner.errors import ConfigError, LayerFailedError
 from runner.forward import network
 from runner.forward.targets import Instantiate, check_target
@@ -30,27 +29,30 @@ class Plan:
 
     Attributes:
         rule: the precision.
-        shape: the dataset's.
         layers: the layers, named and connected.
         batch_size: rows at a time.
         codec: of the stored outputs.
         keep: how many rows of each layer are kept; None: all of them.
         whole: positions of the layers that get all rows at once.
-        make_data: draws the dataset.
+        source: the dataset, not drawn yet.
         stream: position -> the stream that layer draws from.
         config: what it was all read from.
     """
 
     rule: Rule
-    shape: Shape
     layers: tuple[network.LayerPlan, ...]
     batch_size: int
     codec: str
     keep: int | None
     whole: frozenset[int]
-    make_data: Callable[[], Dataset]
+    source: Source
     stream: Callable[[int], np.random.RandomState]
     config: Mapping[str, Any]
+
+    @property
+    def shape(self) -> Shape:
+        """The dataset's."""
+        return self.source.shape
 
     @property
     def kept_rows(self) -> int:
@@ -72,8 +74,8 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
     trust = _trusted(config["trust"])
     precision = rule(config["numerics"]["rule"])
     data_stream, layer_stream = _streams(config["seeds"])
-    shape, make_data = _dataset(config["data"], trust, data_stream, precision, instantiate)
-    layers = network.plan(config["layers"], shape.n_features, trust)
+    source = _dataset(config["data"], trust, data_stream, precision, instantiate)
+    layers = network.plan(config["layers"], source.shape.n_features, trust)
     at_once = set()
     for position, part in enumerate(layers):
         if not part.is_ours:
@@ -82,13 +84,12 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
                 at_once.add(position)
     plan = Plan(
         rule=precision,
-        shape=shape,
         layers=layers,
         batch_size=_whole("batch_size", config["batch_size"], 1),
         codec=_option("save.codec", config["save"]["codec"], CODECS),
         keep=_kept(config["save"]),
         whole=frozenset(at_once),
-        make_data=make_data,
+        source=source,
         stream=layer_stream,
         config=config,
     )
@@ -136,7 +137,7 @@ def _dataset(
     stream: np.random.RandomState,
     precision: Rule,
     instantiate: Instantiate,
-) -> tuple[Shape, Callable[[], Dataset]]:
+) -> Source:
     if not isinstance(entry, Mapping) or "_target_" not in entry:
         raise ConfigError("data", entry, "needs a dataset, a mapping with a _target_: data=spiral")
     ours = [target for target in BY_TARGET if target.startswith("runner.data.")]
@@ -144,13 +145,9 @@ def _dataset(
     arguments = {str(key): value for key, value in entry.items() if key != "_target_"}
     if target in ours:
         try:
-            shape = runner.data.plan(target, arguments)
+            return runner.data.source(target, arguments, stream)
         except ConfigError as error:
             raise error.under("data") from None
-        if "path" in arguments:
-            # Hydra may change the folder for the job; what was typed is meant from here.
-            arguments["path"] = str(located(arguments["path"]))
-        return shape, lambda: runner.data.make(target, arguments, stream)
     _locate("data", target, instantiate)
     # How much a function of the user's gives is not known before it is called.
     with nnfs_rules(stream, dot=precision.name == "nnfs"):
@@ -164,7 +161,8 @@ def _dataset(
     classes = targets is not None and targets.dtype.kind in "iu"
     n_classes = int(targets.max()) + 1 if targets is not None and classes else None
     n_samples, n_features = dataset.inputs.shape
-    return Shape(n_samples, n_features, n_classes, dataset.inputs.dtype), lambda: dataset
+    shape = Shape(n_samples, n_features, n_classes, dataset.inputs.dtype)
+    return Source(shape, lambda: dataset)
 
 
 def _locate(key: str, target: str, instantiate: Instantiate) -> Any:

@@ -98,6 +98,7 @@ FACT_DTYPE = "dtype"
 FACT_DTYPES = "dtypes"
 
 _GROUP_BYTES = 1 << 24
+_OPEN_BYTES = 1 << 26
 _GROUP_ROWS = 1 << 16
 
 
@@ -107,15 +108,23 @@ def layer_file(position: int, name: str, n_layers: int) -> str:
     return f"{LAYERS_FOLDER}/{position:0{digits}d}-{name}.parquet"
 
 
-def group_rows(width: int, itemsize: int) -> int:
+def group_rows(width: int, itemsize: int, together: int = 0) -> int:
     """Rows in a row group: a power of two up to 65,536, of about 16 MiB at most.
 
     It doesn't depend on the batch size, so neither do a file's bytes. Columns of their own get at
     least 4,096 rows, or a column's piece would be smaller than what describes it.
+
+    Args:
+        width: columns of the matrix.
+        itemsize: bytes of a value.
+        together: columns of all the files that are written side by side, this one's included:
+            their open row groups take about 64 MiB at most.
     """
     rows = _GROUP_ROWS
     least = 4096 if width <= WIDE else 1
-    while rows > least and rows * width * itemsize > _GROUP_BYTES:
+    while rows > least and (
+        rows * width * itemsize > _GROUP_BYTES or rows * together * itemsize > _OPEN_BYTES
+    ):
         rows //= 2
     return rows
 

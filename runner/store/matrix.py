@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from runner.store import layout
 from runner.store.layout import WIDE
 from runner.store.parquet import reading
 
-_BLOCK = 256  # rows transposed at a time, so that a wide matrix stays in the cache
+# What is transposed at a time, so that it stays in the cache: columns, and values of them.
+_COLUMNS, _VALUES = 64, 8192
+_ROWS = 4096  # filled at a time when columns are put together, for the same reason
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,20 @@ def fields(names: Names, width: int, dtype: np.dtype[Any]) -> list[pa.Field]:
     return [pa.field(name, kind, nullable=False) for name in names.columns(width)]
 
 
-def transposed(block: NDArray[Any]) -> NDArray[Any]:
-    """(rows, n) to a C-contiguous (n, rows): the columns, one after the other."""
+def transpose(block: NDArray[Any], columns: NDArray[Any]) -> None:
+    """Copies (rows, n) into (n, rows)."""
     rows, width = block.shape
-    if width < 64:
-        return np.ascontiguousarray(block.T)
-    columns = np.empty((width, rows), dtype=block.dtype)
-    for start in range(0, rows, _BLOCK):
-        columns[:, start : start + _BLOCK] = block[start : start + _BLOCK].T
-    return columns
+    step = max(1, _VALUES // max(1, min(width, _COLUMNS)))
+    for first in range(0, width, _COLUMNS):
+        some = slice(first, first + _COLUMNS)
+        for start in range(0, rows, step):
+            columns[some, start : start + step] = block[start : start + step, some].T
 
 
-def arrays(columns: NDArray[Any]) -> list[pa.Array]:
-    """Arrow arrays over a C-contiguous (n, rows), without a copy."""
-    kind, (width, rows) = pa.from_numpy_dtype(columns.dtype), columns.shape
-    whole, size = pa.py_buffer(columns), rows * columns.dtype.itemsize
+def arrays(columns: NDArray[Any], rows: int) -> list[pa.Array]:
+    """Arrow arrays over the first ``rows`` of a C-contiguous (n, …), without a copy."""
+    kind, (width, room) = pa.from_numpy_dtype(columns.dtype), columns.shape
+    whole, size = pa.py_buffer(columns), room * columns.dtype.itemsize
     return [
         pa.Array.from_buffers(kind, rows, [None, whole.slice(i * size, size)]) for i in range(width)
     ]
@@ -76,13 +77,58 @@ def list_array(block: NDArray[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(block), [None], children=[flat])
 
 
-def to_table(block: NDArray[Any], schema: pa.Schema, *extra: pa.Array) -> pa.Table:
-    """A (rows, n) block as a table; ``extra`` are the columns that follow the matrix."""
-    if block.shape[1] > WIDE:
-        columns = [list_array(np.ascontiguousarray(block), schema.field(0).type)]
-    else:
-        columns = arrays(transposed(block))
-    return pa.Table.from_arrays([*columns, *extra], schema=schema)
+class RowGroup:
+    """Rows on their way into a file, laid out as arrow wants them; used again for the next group.
+
+    Args:
+        schema: of the file: a matrix, and after it a column ``target`` or nothing more.
+        width: columns of the matrix.
+        dtype: of its values.
+        rows: how many it takes.
+    """
+
+    def __init__(self, schema: pa.Schema, width: int, dtype: np.dtype[Any], rows: int) -> None:
+        self._schema = schema
+        self._wide = width > WIDE
+        self._rows = rows
+        self._filled = 0
+        self._matrix: NDArray[Any] = np.empty((rows, width) if self._wide else (width, rows), dtype)
+        extra = schema.field(len(schema) - 1)
+        self._extra: NDArray[Any] | None = None
+        if extra.name == layout.TARGET:
+            self._extra = np.empty((1, rows), _KINDS[extra.type])
+
+    @property
+    def room(self) -> int:
+        """Rows that still fit in."""
+        return self._rows - self._filled
+
+    @property
+    def filled(self) -> int:
+        """Rows that are in."""
+        return self._filled
+
+    def take(self, block: NDArray[Any], targets: NDArray[Any] | None = None) -> None:
+        """Copies some rows in, and their targets where the file has any."""
+        some = slice(self._filled, self._filled + len(block))
+        if self._wide:
+            self._matrix[some] = block
+        else:
+            transpose(block, self._matrix[:, some])
+        if self._extra is not None:
+            self._extra[0, some] = targets
+        self._filled = some.stop
+
+    def table(self) -> pa.Table:
+        """What was taken, without a copy: good until the next rows come. Begins anew."""
+        rows, self._filled = self._filled, 0
+        if self._wide:
+            columns = [list_array(self._matrix[:rows], self._schema.field(0).type)]
+        else:
+            columns = arrays(self._matrix, rows)
+        if self._extra is not None:
+            columns += arrays(self._extra, rows)
+        return pa.Table.from_arrays(columns, schema=self._schema)
 
 
 class StoredMatrix:
@@ -127,33 +173,26 @@ class StoredMatrix:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """The rows as they are grouped in the file, each (rows, n) in C order."""
-        for group in range(len(self.groups)):
-            yield self.block(group)
+        with reading(self.path) as file:
+            for group in range(len(self.groups)):
+                yield self._block(file, group)
 
     def block(self, group: int) -> NDArray[Any]:
         """The rows of one row group, (rows, n) in C order."""
+        with reading(self.path) as file:
+            return self._block(file, group)
+
+    def _block(self, file: Any, group: int) -> NDArray[Any]:
         rows, width = self.groups[group], self.shape[1]
         self._make_sure_of_memory(rows, width)
-        with reading(self.path) as file:
-            stored = file.read_row_group(group, columns=self.names)
-            block = np.empty((rows, width), dtype=self.dtype)
-            self._fill(block, stored)
+        stored = file.read_row_group(group, columns=self.names)
+        block = np.empty((rows, width), dtype=self.dtype)
+        self._fill(block, stored)
         return block
 
     def batches(self, rows: int) -> Iterator[NDArray[Any]]:
         """The rows in order, so many at a time and the rest at the end."""
-        waiting: list[NDArray[Any]] = []
-        count = 0
-        for block in self.blocks():
-            while len(block):
-                waiting.append(block[: rows - count])
-                count += len(waiting[-1])
-                block = block[len(waiting[-1]) :]
-                if count == rows:
-                    yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-                    waiting, count = [], 0
-        if waiting:
-            yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+        return recut(self.blocks(), rows)
 
     def read(self) -> NDArray[Any]:
         """All of it, (rows, n) in C order."""
@@ -183,7 +222,7 @@ class StoredMatrix:
                 cuts = [slice(max(r.start - start, 0), r.stop - start) for r in ranges]
                 cuts = [cut for cut in cuts if cut.start < min(cut.stop, count)]
                 if cuts:
-                    whole = self._named(file, group, name) if name else self.block(group)
+                    whole = self._named(file, group, name) if name else self._block(file, group)
                     found += [whole[cut].copy() for cut in cuts]  # the rest goes
                 start += count
         return np.concatenate(found[1:] or found)
@@ -204,6 +243,16 @@ class StoredMatrix:
         with reading(self.path) as file:
             return self._named(file, None, name)
 
+    def other_batches(self, name: str, rows: int) -> Iterator[NDArray[Any]]:
+        """The same, so many rows at a time and the rest at the end."""
+
+        def blocks() -> Iterator[NDArray[Any]]:
+            with reading(self.path) as file:
+                for group in range(len(self.groups)):
+                    yield self._named(file, group, name)
+
+        return recut(blocks(), rows)
+
     def _named(self, file: Any, group: int | None, name: str) -> NDArray[Any]:
         """A column by its name, of one row group or of all."""
         table = file.read([name]) if group is None else file.read_row_group(group, [name])
@@ -219,8 +268,8 @@ class StoredMatrix:
             flat[:] = numbers(pa.chunked_array(chunks, type=_kind(self.dtype)), self.dtype)
             return
         columns = [numbers(column, self.dtype) for column in stored.columns]
-        for start in range(0, len(block), _BLOCK * 16):
-            rows = slice(start, start + _BLOCK * 16)
+        for start in range(0, len(block), _ROWS):
+            rows = slice(start, start + _ROWS)
             for index, column in enumerate(columns):
                 block[rows, index] = column[rows]
 
@@ -229,6 +278,22 @@ class StoredMatrix:
         if there is not None and needed > there:
             problem = f"needs {limits.size(needed)} of memory, {limits.size(there)} is free"
             raise TooLargeError(self.path.name, f"{rows}x{width}", problem)
+
+
+def recut(blocks: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
+    """The same rows in order, so many at a time and the rest at the end."""
+    waiting: list[NDArray[Any]] = []
+    count = 0
+    for block in blocks:
+        while len(block):
+            waiting.append(block[: rows - count])
+            count += len(waiting[-1])
+            block = block[len(waiting[-1]) :]
+            if count == rows:
+                yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                waiting, count = [], 0
+    if waiting:
+        yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
 
 
 def numbers(stored: pa.ChunkedArray, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""A parquet file in the making, and a layer's rows on their way into one."""
+"""A parquet file in the making, and a matrix on its way into one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runner.store import layout, matrix
+from runner.store import matrix
 from runner.store.files import HashedFile, writing
 from runner.store.parquet import open_writer
 
@@ -71,22 +71,30 @@ class TableFile:
                 part.close()
 
 
-class LayerWriter:
-    """One layer's file; see :meth:`runner.store.write.RunWriter.layer`."""
+class MatrixWriter:
+    """A matrix on its way into a file, any number of rows at a time.
 
-    def __init__(self, file: TableFile, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    Args:
+        file: the file.
+        shape: (rows, n) of the whole.
+        dtype: of the values.
+        group: rows in a row group.
+    """
+
+    def __init__(
+        self, file: TableFile, shape: tuple[int, int], dtype: np.dtype[Any], group: int
+    ) -> None:
         self._file = file
         self._missing, self._width = shape
         self._dtype = dtype
-        self._group = layout.group_rows(self._width, dtype.itemsize)
-        self._parts: list[NDArray[Any]] = []
-        self._waiting = 0
+        self._group = matrix.RowGroup(file.schema, shape[1], dtype, max(1, min(group, shape[0])))
 
-    def write(self, batch: NDArray[Any]) -> None:
-        """Appends rows.
+    def write(self, batch: NDArray[Any], targets: NDArray[Any] | None = None) -> None:
+        """Appends rows; they are copied, and their memory may be used again.
 
         Args:
-            batch: (rows, n_neurons), any number of rows.
+            batch: (rows, n), any number of rows.
+            targets: (rows,), where the file has them.
 
         Raises:
             WriteError: the disk is full, or not ours.
@@ -99,15 +107,13 @@ class LayerWriter:
             )
         self._missing -= len(batch)
         batch = batch.astype(self._dtype, copy=False)
-        while len(batch):
-            taken = batch[: self._group - self._waiting]
-            batch = batch[len(taken) :]
-            whole = len(taken) == self._group
-            # What has to wait is copied: the caller may use its memory again.
-            self._parts.append(taken if whole else taken.copy())
-            self._waiting += len(taken)
-            if self._waiting == self._group:
-                self._flush()
+        start = 0
+        while start < len(batch):
+            some = slice(start, start + self._group.room)
+            self._group.take(batch[some], None if targets is None else targets[some])
+            start = some.stop
+            if not self._group.room:
+                self._file.write(self._group.table())
 
     def close(self) -> StoredFile:
         """Completes the file.
@@ -118,16 +124,10 @@ class LayerWriter:
         """
         if self._missing:
             raise ValueError(f"{self._file.path} lacks {self._missing} rows")
-        if self._waiting:
-            self._flush()
+        if self._group.filled:
+            self._file.write(self._group.table())
         return self._file.close()
 
     def abort(self) -> None:
         """Lets go of the file without finishing it."""
-        self._parts = []
         self._file.abort()
-
-    def _flush(self) -> None:
-        block = self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts)
-        self._parts, self._waiting = [], 0
-        self._file.write(matrix.to_table(block, self._file.schema))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,12 @@ from runner.errors import UnknownKeyError
 from runner.store import columns, layout, matrix, small
 from runner.store.claim import Claim
 from runner.store.files import write_file, writing
-from runner.store.table_file import LayerWriter, StoredFile, TableFile
+from runner.store.table_file import MatrixWriter, StoredFile, TableFile
 
 _PARAMETER_GROUP = 1 << 21  # values in a row group of parameters.parquet
 
 
-__all__ = ["LayerWriter", "RunWriter", "StoredFile"]
+__all__ = ["MatrixWriter", "RunWriter", "StoredFile"]
 
 
 class RunWriter:
@@ -45,7 +45,7 @@ class RunWriter:
         self.staging = claim.directory / layout.STAGING_FOLDER
         self.sums: dict[str, str] = {}
         self.complete = False
-        self._open: list[LayerWriter] = []
+        self._open: list[MatrixWriter] = []
         with writing(self.staging):
             self.staging.mkdir()
 
@@ -56,22 +56,43 @@ class RunWriter:
             inputs: (n_samples, n_features), numbers.
             targets: (n_samples,), numbers, or None.
         """
-        inputs = _plain(inputs)
-        extra = [] if targets is None else [_plain(targets)]
-        fields = matrix.fields(matrix.INPUTS, inputs.shape[1], inputs.dtype)
-        fields += [
-            pa.field(layout.TARGET, pa.from_numpy_dtype(target.dtype), nullable=False)
-            for target in extra
-        ]
-        facts = self._facts({layout.FACT_SHAPE: json.dumps(inputs.shape)})
-        schema = pa.schema(fields, metadata=facts)
-        file = self._file(layout.INPUTS_FILE, schema, self.codec)
-        rows = layout.group_rows(inputs.shape[1], inputs.dtype.itemsize)
-        for start in range(0, len(inputs), rows):
-            part = slice(start, start + rows)
-            cut = [matrix.arrays(np.ascontiguousarray(target[None, part]))[0] for target in extra]
-            file.write(matrix.to_table(inputs[part], schema, *cut))
-        return file.close()
+        return self.inputs_of([(inputs, targets)], inputs.shape)
+
+    def inputs_of(
+        self,
+        blocks: Iterable[tuple[NDArray[Any], NDArray[Any] | None]],
+        shape: tuple[int, int],
+    ) -> StoredFile:
+        """Writes ``inputs.parquet`` from blocks of rows, as they come.
+
+        Args:
+            blocks: inputs and targets, as :meth:`inputs` takes them, all alike; one at least.
+            shape: (n_samples, n_features) of all together.
+        """
+        opened: MatrixWriter | None = None
+        for inputs, targets in blocks:
+            inputs = _plain(inputs)
+            targets = None if targets is None else _plain(targets)
+            if opened is None:
+                opened = self._inputs_file(shape, inputs.dtype, targets)
+            opened.write(inputs, targets)
+        if opened is None:
+            raise ValueError(f"{layout.INPUTS_FILE} needs a row")
+        return opened.close()
+
+    def _inputs_file(
+        self, shape: tuple[int, int], dtype: np.dtype[Any], targets: NDArray[Any] | None
+    ) -> MatrixWriter:
+        fields = matrix.fields(matrix.INPUTS, shape[1], dtype)
+        if targets is not None:
+            kind = pa.from_numpy_dtype(targets.dtype)
+            fields.append(pa.field(layout.TARGET, kind, nullable=False))
+        facts = self._facts({layout.FACT_SHAPE: json.dumps(shape)})
+        file = self._file(layout.INPUTS_FILE, pa.schema(fields, metadata=facts), self.codec)
+        group = layout.group_rows(shape[1], dtype.itemsize)
+        opened = MatrixWriter(file, shape, dtype, group)
+        self._open.append(opened)
+        return opened
 
     def parameters(self, parameters: Sequence[tuple[str, str, NDArray[Any]]]) -> StoredFile:
         """Writes ``parameters.parquet``.
@@ -118,7 +139,8 @@ class RunWriter:
         dtype: Any,
         n_layers: int,
         codec: str | None = None,
-    ) -> LayerWriter:
+        together: int = 0,
+    ) -> MatrixWriter:
         """Begins a layer's file.
 
         Args:
@@ -131,6 +153,7 @@ class RunWriter:
             dtype: of the outputs, float32 or float64.
             n_layers: in the whole network.
             codec: None: the run's.
+            together: columns of all layers that are written side by side.
         """
         facts = self._facts(
             {
@@ -148,7 +171,8 @@ class RunWriter:
         fields = matrix.fields(matrix.OUTPUTS, n_neurons, np.dtype(dtype))
         schema = pa.schema(fields, metadata=facts)
         file = self._file(path, schema, _known(codec or self.codec))
-        opened = LayerWriter(file, (n_samples, n_neurons), np.dtype(dtype))
+        group = layout.group_rows(n_neurons, np.dtype(dtype).itemsize, together)
+        opened = MatrixWriter(file, (n_samples, n_neurons), np.dtype(dtype), group)
         self._open.append(opened)
         return opened
 

@@ -1,0 +1,142 @@
+"""CSV and parquet files as columns, read by arrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runner.data.columns import Column, Columns, Missing, Part, UnreadableError
+from runner.data.source import block_rows
+
+_READ = 1 << 20  # bytes of a parquet column at a time
+
+_READ_CSV = 1 << 23  # bytes
+
+# Arrow's types that are numbers, and numpy's names for them.
+_WHOLE = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_DTYPES = {name: name for name in _WHOLE} | {
+    "halffloat": "float16",
+    "float": "float32",
+    "double": "float64",
+}
+
+
+def open_csv(path: Path) -> Columns:
+    """A CSV file: commas, UTF-8, the columns' names in the first line."""
+    with _arrow_errors("CSV"):
+        head, *more = islice(_csv_blocks(path), 2)
+        first = _csv_table(head)
+    names = first.column_names
+    if all(_is_number(name) for name in names):
+        raise UnreadableError("needs the columns' names in its first line")
+    if not more:
+        only = first
+
+        def parts(wanted: list[str], _: Mapping[str, str]) -> Iterator[Part]:
+            yield _part(only, wanted)
+
+        return Columns(names, first.num_rows, parts)
+
+    def blocks(wanted: list[str], types: Mapping[str, str]) -> Iterator[Part]:
+        with _arrow_errors("CSV"):
+            for number, block in enumerate(_csv_blocks(path)):
+                table = _csv_table(block, names if number else None, types)
+                yield _part(table, wanted)
+
+    return Columns(names, None, blocks)
+
+
+def open_parquet(path: Path) -> Columns:
+    """A parquet file; an index that pandas wrote into it is no feature."""
+    import pyarrow.parquet
+
+    with _arrow_errors("parquet"):
+        # Not read_table: it imports pandas.
+        file = pyarrow.parquet.ParquetFile(
+            path, page_checksum_verification=True, pre_buffer=False, buffer_size=_READ
+        )
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+        names = schema.names
+        notes = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+
+    def parts(wanted: list[str], _: Mapping[str, str]) -> Iterator[Part]:
+        with _arrow_errors("parquet"):
+            for batch in file.iter_batches(block_rows(len(wanted)), columns=wanted):
+                yield _part(batch, wanted)
+
+    index = {name for name in notes.get("index_columns", []) if isinstance(name, str)}
+    return Columns(names, rows, parts, frozenset(index))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _arrow_errors(kind: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UnreadableError(f"cannot be read as {kind}: {error}") from error
+
+
+def _csv_blocks(path: Path) -> Iterator[bytes]:
+    """The file in pieces that end where a line does."""
+    with path.open("rb", buffering=0) as file:
+        left, found = b"", False
+        while more := file.read(_READ_CSV):
+            block = left + more
+            end = block.rfind(b"\n") + 1 or block.rfind(b"\r") + 1
+            block, left = block[:end], block[end:]
+            if block.strip(b"\r\n"):
+                yield block
+                found = True
+    if left.strip(b"\r\n") or not found:
+        yield left
+
+
+def _csv_table(
+    block: bytes, names: list[str] | None = None, types: Mapping[str, str] | None = None
+) -> Any:
+    import pyarrow as pa
+    from pyarrow.csv import ConvertOptions, ReadOptions, read_csv
+
+    known = {name: pa.type_for_alias(kind) for name, kind in (types or {}).items()}
+    return read_csv(
+        pa.BufferReader(block),
+        read_options=ReadOptions(column_names=names),
+        convert_options=ConvertOptions(column_types=known),
+    )
+
+
+def _part(table: Any, wanted: list[str]) -> Part:
+    return Part(table.num_rows, {name: _array(table.column(name)) for name in wanted})
+
+
+def _array(column: Any) -> Column:
+    """An Arrow column's numbers. Not ``to_numpy``, which imports pandas."""
+    missing = column.null_count
+    if missing:
+        return Missing(missing)
+    dtype = _DTYPES.get(str(column.type))
+    if dtype is None:
+        return f"is {column.type}, not numbers"
+    chunks = getattr(column, "chunks", [column])
+    parts = [
+        np.frombuffer(chunk.buffers()[1], dtype)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in chunks
+        if len(chunk)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0, dtype)
