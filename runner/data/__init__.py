@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.data._nnfs import nnfs_rules
 from runner.data.dataset import make, plan, source
 from runner.data.generated import book_batch, book_sample, normal, sine, spiral, vertical
-from runner.data.source import Dataset, Rows, Shape, Source
+from runner.data.stream import Dataset, Rows, Shape, Source
 from runner.data.table import table
 from runner.data.toy import digits, iris, wine
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from runner.data.columns import Column, Columns, Missing, Part, UnreadableError
-from runner.data.source import block_rows
+from runner.data.stream import block_rows
 
 _READ = 1 << 20  # bytes of a parquet column at a time
 

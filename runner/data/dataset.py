@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from numpy.random import RandomState
 
-from runner.data.source import Dataset, Rows, Shape, Source, is_held
+from runner.data.stream import Dataset, Rows, Shape, Source, is_held
 from runner.errors import ConfigError, UnknownKeyError
 
 PREFIX = "runner.data."

@@ -8,7 +8,7 @@ from numpy.random import RandomState
 from runner.data._nnfs import draw_dataset
 from runner.data.dataset import sized_by
 from runner.data.rows import normal_rows, sine_rows, spiral_rows, vertical_rows
-from runner.data.source import Dataset, Shape
+from runner.data.stream import Dataset, Shape
 from runner.numerics import check_size, draw
 
 # nnfs keeps the class in a byte: a 257th would be called 0 again.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.data.columns import Column, Columns, Part, UnreadableError
-from runner.data.source import block_rows, spans
+from runner.data.stream import block_rows, spans
 
 
 @dataclass(frozen=True)

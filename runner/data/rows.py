@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from runner.data.source import BLOCK_ROWS, Dataset, Rows, block_rows, spans
+from runner.data.stream import BLOCK_ROWS, Dataset, Rows, block_rows, spans
 from runner.numerics import draw, stream
 
 _Piece = Callable[[int, int, int], NDArray[Any]]

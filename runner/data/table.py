@@ -18,7 +18,7 @@ from runner.data.arrow import open_csv, open_parquet
 from runner.data.columns import Columns, Part, Seen, UnreadableError
 from runner.data.dataset import sized_by
 from runner.data.npz import open_npz
-from runner.data.source import Dataset, Rows, Shape, Source, is_held
+from runner.data.stream import Dataset, Rows, Shape, Source, is_held
 from runner.errors import ConfigError, TooLargeError, UnknownKeyError
 
 _OPEN: dict[str, Callable[[Path], Columns]] = {

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from runner.data.dataset import sized_by
-from runner.data.source import Dataset, Shape
+from runner.data.stream import Dataset, Shape
 from runner.errors import MissingExtraError
 
 _DOUBLE = np.dtype(np.float64)

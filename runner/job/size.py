@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import limits
 from runner.errors import TooLargeError
-from runner.forward.run import tiles_ahead
+from runner.forward.run import tiles_ahead, tiles_waiting
 from runner.numerics import TILE
 from runner.store.layout import group_rows
 
@@ -26,6 +26,9 @@ _SUMMING = 24
 
 _TARGET = 8
 
+_STREAMED = 4
+"""Row groups of the inputs that a stream has in memory: being drawn, written, read and cut."""
+
 
 def check(plan: Plan, directory: Path) -> None:
     """Refuses what will not fit.
@@ -40,10 +43,8 @@ def check(plan: Plan, directory: Path) -> None:
 
 def memory_of(plan: Plan, threads: int) -> dict[str, int]:
     """Bytes of memory that the data, the weights and the outputs take at the most, together."""
-    per_point = _DRAWING.get(str(plan.config["data"].get("_target_")), 0)
-    points = plan.config["data"]["samples"] if per_point else 0
     return {
-        "data": _inputs(plan) + points * per_point,
+        "data": _arriving(plan),
         "weights": _weights(plan),
         "outputs": _passing(plan, threads),
     }
@@ -72,6 +73,17 @@ def _inputs(plan: Plan) -> int:
     return plan.shape.n_samples * width
 
 
+def _arriving(plan: Plan) -> int:
+    """Bytes of the dataset: all of it, and what drawing it takes; or what passes of a stream."""
+    if plan.source.rows is not None:
+        width, item = plan.shape.n_features, plan.shape.dtype.itemsize
+        rows = group_rows(width, item)
+        return _STREAMED * (rows * (width * item + _TARGET))
+    per_point = _DRAWING.get(str(plan.config["data"].get("_target_")), 0)
+    points = plan.config["data"]["samples"] if per_point else 0
+    return _inputs(plan) + points * per_point
+
+
 def _counts(plan: Plan) -> list[int]:
     """How many weights each Dense layer has."""
     return [p.n_inputs * p.n_neurons for p in plan.layers if p.kind == "Dense"]
@@ -89,13 +101,18 @@ def _passing(plan: Plan, threads: int) -> int:
     """Bytes of the forward pass: tiles in the works, rows that wait to be written, temporaries."""
     layers, samples = plan.layers, plan.shape.n_samples
     item, product = plan.rule.dtype.itemsize, plan.rule.product_dtype.itemsize
-    rows = min(tiles_ahead(plan.batch_size, threads) * TILE, samples)
+    # In the works, waiting to be digested and written, and one in hand.
+    count = tiles_ahead(plan.batch_size, threads) + tiles_waiting(plan.batch_size) + 1
+    rows = min(count * TILE, samples)
     tile = min(TILE, samples)
     busy = min(threads, -(-samples // TILE))
-    held = rows * sum(p.n_neurons for p in layers) * item
-    waiting = sum(min(plan.kept_rows, group_rows(p.n_neurons, item)) * p.n_neurons for p in layers)
+    together = sum(p.n_neurons for p in layers)
+    held = rows * together * item
+    waiting = sum(
+        min(plan.kept_rows, group_rows(p.n_neurons, item, together)) * p.n_neurons for p in layers
+    )
     multiplied = busy * tile * max(p.n_inputs + p.n_neurons for p in layers) * (product + item)
-    summed = tile * max(p.n_neurons for p in layers) * _SUMMING
+    summed = busy * tile * max(p.n_neurons for p in layers) * _SUMMING
     # All rows at once: what arrives, its copy, what comes out, its copy, and what goes on.
     whole = sum(samples * (2 * layers[at].n_inputs + 3 * layers[at].n_neurons) for at in plan.whole)
     return held + (waiting + whole) * item + multiplied + summed
