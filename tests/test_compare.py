@@ -431,7 +431,10 @@ def test_without_outputs_digests_and_statistics_are_compared(program: Program) -
     x, y = (runner.load(run).layers["dense2"].statistics["std"] for run in (b, c))
     assert found.layers[1].statistics["std"] == (x, y)
     done = program.start("compare", str(b), str(c))
-    assert f"dense2: std {x:.9g} in A, {y:.9g} in B" in done.stdout
+    [line] = [line for line in done.stdout.splitlines() if f"{x:.9g}  {y:.9g}" in line]
+    assert line.startswith("dense2 ")
+    assert "dense2: outputs not kept in B" in done.stdout
+    assert f"<td>{x:.9g}</td><td>{y:.9g}</td>" in found._repr_html_()
 
 
 def test_rows_that_were_not_kept_are_not_taken_for_equal(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from runner.analysis import changes
-from runner.analysis.comparison import Comparison, Part
+from runner.analysis.comparison import Comparison
 from runner.analysis.differences import Tolerance
 from runner.analysis.measurement import differences, measure
+from runner.analysis.part import Part
 from runner.errors import DamagedError, NotFoundError
 from runner.store.layout import FINISHED, STATISTICS
 from runner.store.pairs import Piece, unequal

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runner.analysis.changes import Change, cause, interpolated
-from runner.analysis.differences import Differences, Tolerance
+from runner.analysis.differences import Tolerance
 from runner.analysis.entries import entry_of
+from runner.analysis.part import Part
 from runner.errors import clip
 from runner.store.read import Run
 
@@ -19,101 +20,6 @@ if TYPE_CHECKING:
 
 _LABELS = ("name", "tags", "trust")  # say nothing of what was run
 _NAMED = 3  # harmless keys that the sentence lists by name
-
-
-@dataclass
-class Part:
-    """One thing that both runs have: the inputs, the targets, or a layer.
-
-    Attributes:
-        kind: ``inputs``, ``targets`` or ``layer``.
-        a, b: its name in either run.
-        entry: the key under ``layers`` that it comes from.
-        shapes, dtypes, digests: of A and of B.
-        bits: whether its bits are the same.
-        same: whether it counts as the same, by the tolerance.
-        differences: of the values, where both were read.
-        statistics: those of a layer that differ: name -> A's, B's.
-        unread: whether its digests say that its bits are the same, and its file was not read.
-        note: what else is to be said, a phrase.
-        by: what says that it differs: ``values``, or ``shape``, ``dtype``, ``digest``, ``absence``.
-    """
-
-    kind: str
-    a: str = ""
-    b: str = ""
-    entry: str = ""
-    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-    dtypes: tuple[str, str] | None = None
-    digests: tuple[str, str] | None = None
-    bits: bool = False
-    same: bool = False
-    differences: Differences | None = None
-    statistics: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    unread: bool = False
-    note: str = ""
-    by: str = "digest"
-
-    def __post_init__(self) -> None:
-        if self.shapes and self.shapes[0] != self.shapes[1]:
-            self.by = "shape"
-
-    def settle(self, found: Differences, tolerance: Tolerance, rows: int) -> None:
-        """Takes in what was found in the first ``rows`` rows of the values."""
-        assert self.shapes is not None
-        assert self.dtypes is not None
-        width = self.shapes[0][1] if len(self.shapes[0]) > 1 else 1
-        # Pieces that are equal on disk were never counted.
-        found.compared = rows * width
-        self.differences = found
-        alike = self.dtypes[0] == self.dtypes[1]
-        self.bits = alike and not found.differing
-        self.same = not found.beyond and (alike or bool(tolerance))
-        self.by = "values" if found.beyond else "dtype"
-
-    @property
-    def name(self) -> str:
-        """``dense1``; ``dense1 / hidden`` where B calls it so; or the kind."""
-        return self.a if self.a == self.b else f"{self.a} / {self.b}"
-
-    def where(self) -> str:
-        """The place where the runs part, if it is here."""
-        here = f"layer {self.name}" if self.kind == "layer" else f"the {self.kind}"
-        if self.by == "values" and self.differences and self.differences.first:
-            sample, neuron, *_ = self.differences.first
-            column = {"layer": f", neuron {neuron}", "inputs": f", feature {neuron}"}
-            return f"{here}, sample {sample}{column.get(self.kind, '')}"
-        if self.by == "shape" and self.shapes:
-            return (
-                f"{here}, which is {_shape(self.shapes[0])} in A and {_shape(self.shapes[1])} in B"
-            )
-        if self.by == "dtype" and self.dtypes and self.dtypes[0] != self.dtypes[1]:
-            return f"{here}, which is {self.dtypes[0]} in A and {self.dtypes[1]} in B"
-        return f"{here} ({self.note})" if self.note else here
-
-    def row(self) -> dict[str, Any]:
-        """As plain values, flat."""
-        row: dict[str, Any] = {
-            "part": self.kind,
-            "layer": self.a or None,
-            "layer_b": self.b or None,
-            "bits": self.bits,
-            "same": self.same,
-        }
-        pairs = {"shape": self.shapes, "dtype": self.dtypes, "digest": self.digests}
-        for name, pair in pairs.items():
-            row[f"{name}_a"], row[f"{name}_b"] = pair or (None, None)
-        found = self.differences
-        first = found.first if found else None
-        row |= {
-            "sample": first.sample if first else None,
-            "neuron": first.neuron if first else None,
-            "value_a": _number(first.a) if first else None,
-            "value_b": _number(first.b) if first else None,
-        }
-        names = "compared differing beyond share max_abs mean_abs max_rel mean_rel max_ulp nan inf"
-        row |= {name: getattr(found, name) if found else None for name in names.split()}
-        return {**row, "unread": self.unread, "note": self.note or None}
 
 
 @dataclass
@@ -225,59 +131,48 @@ class Comparison:
             for title, found in sections
             if found
         )
-        head, *rows = self.table()
-        cells = [_html_row("th", head), *(_html_row("td", row) for row in rows)]
-        return f"<p>{html.escape(self.sentence)}</p>{lists}<table>{''.join(cells)}</table>"
+        tables = "".join(map(_html_table, (self.table(), self.statistics_table())))
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
+        return f"<p>{html.escape(self.sentence)}</p>{lists}{tables}{notes}"
 
     def table(self) -> list[tuple[str, ...]]:
         """The parts as text, the heads first."""
         heads = ("part", "shape", "bits", "first", "A", "B", "max abs", "mean abs", "max rel")
-        return [(*heads, "max ulp", "differ", "NaN", "inf"), *map(_text_row, self.parts)]
+        return [(*heads, "max ulp", "differ", "NaN", "inf"), *(part.cells() for part in self.parts)]
+
+    def statistics_table(self) -> list[tuple[str, ...]]:
+        """Of layers that differ by their digests alone, the statistics that do; heads first."""
+        parts = [part for part in self.parts if part.by == "digest" and part.statistics]
+        names = list(dict.fromkeys(name for part in parts for name in part.statistics))
+        heads = ("layer", *(f"{name} {run}" for name in names for run in "AB"))
+        rows = [(part.name, *part.statistics_cells(names)) for part in parts]
+        return [heads, *rows] if rows else []
 
     def notes(self) -> Iterator[str]:
-        """What the table has no column for."""
+        """What the tables have no column for, each once."""
         if unread := [part.name for part in self.parts if part.unread]:
             names = clip(", ".join(unread), 60)
             yield f"not read, as the digests are equal (--verify reads every byte): {names}"
+        said: dict[str, list[str]] = {}
         for part in self.parts:
-            where = part.name or part.kind
+            name = part.name or part.kind
             if part.note:
-                yield f"{where}: {part.note}"
+                said.setdefault(part.note, []).append(name)
             if part.dtypes and part.dtypes[0] != part.dtypes[1]:
-                yield f"{where}: {part.dtypes[0]} in A, {part.dtypes[1]} in B"
-            if part.by == "digest" and not part.same:
-                for name, (a, b) in part.statistics.items():
-                    yield f"{where}: {name} {a:.9g} in A, {b:.9g} in B"
+                said.setdefault("{} in A, {} in B".format(*part.dtypes), []).append(name)
+        layers = [part.name for part in self.layers]
+        for text, parts in said.items():
+            every = len(layers) > 1 and parts == layers
+            yield f"{'every layer' if every else clip(', '.join(parts), 100)}: {text}"
 
 
-def _text_row(part: Part) -> tuple[str, ...]:
-    found = part.differences
-    name = part.name or part.kind
-    a, b = part.shapes or ((), ())
-    shape = _shape(a) if a == b else f"{_shape(a)} / {_shape(b)}"
-    bits = "same" if part.bits else "within" if part.same else "differ"
-    if found is None or not found.differing:
-        return (name, shape, bits, *[""] * 10)
-    first = found.first
-    place = (f"{first.sample}, {first.neuron}", str(first.a), str(first.b)) if first else ("",) * 3
-    ulp = "" if found.max_ulp is None else str(found.max_ulp)
-    amounts = [f"{x:.4g}" for x in (found.max_abs, found.mean_abs, found.max_rel)]
-    if found.differing == found.nan + found.inf:  # none of them has an amount
-        amounts, ulp = [""] * 3, ""
-    counts = (f"{100 * found.share:.3g}%", str(found.nan), str(found.inf))
-    return (name, shape, bits, *place, *amounts, ulp, *counts)
+def _html_table(table: Sequence[Sequence[str]]) -> str:
+    if not table:
+        return ""
+    head, *rows = table
+    cells = [_html_row("th", head), *(_html_row("td", row) for row in rows)]
+    return f"<table>{''.join(cells)}</table>"
 
 
 def _html_row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _number(value: Any) -> Any:
-    """A numpy scalar as Python's; what JSON has no number for as text."""
-    plain = value.item()
-    finite = not isinstance(plain, float) or abs(plain) < float("inf")
-    return plain if finite else str(plain)

@@ -89,10 +89,10 @@ def _tell(found: Comparison, in_markdown: bool) -> None:
         lines += ["", f"**{title}**", ""] if in_markdown else ["", title]
         lines += [f"- `{item}`" if in_markdown else f"  {item}" for item in items]
     print("\n".join(lines), end="\n\n")
-    if in_markdown:
-        print(markdown(table[0], table[1:]))
-    else:
-        draw([_column(name) for name in table[0]], table[1:])
+    _draw(table, in_markdown)
+    if statistics := found.statistics_table():
+        print()
+        _draw(statistics, in_markdown)
     notes = list(found.notes())
     if notes:
         print("\n".join(["", *(f"- {note}" if in_markdown else note for note in notes)]))
@@ -100,8 +100,19 @@ def _tell(found: Comparison, in_markdown: bool) -> None:
     say_head(found.sentence)
 
 
+def _draw(table: Sequence[Sequence[str]], in_markdown: bool) -> None:
+    head, *rows = table
+    if in_markdown:
+        print(markdown(head, rows))
+    else:
+        draw([_column(name) for name in head], rows)
+
+
 _WORDS = ("part", "layer", "reason")
-_LEFT_OUT = ("differ", "A", "B", "max ulp", "shape", "max rel", "mean abs", "NaN", "inf")
+_LEFT_OUT = (
+    *("differ", "A", "B", "max ulp", "shape", "max rel", "mean abs", "NaN", "inf"),
+    *("std A", "std B", "mean A", "mean B", "max A", "max B", "min A", "min B"),
+)
 """The columns about differences, in the order in which a narrow terminal has room for them."""
 
 
