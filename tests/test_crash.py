@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-FORMS = {"points": 4, "power": 6, "faults": 3}
+FORMS = {"points": 4, "power": 6, "faults": 3, "corruption": 60}
 """Harness -> how many."""
 
 

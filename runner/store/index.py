@@ -33,6 +33,16 @@ def run_directories(root: str | Path) -> Iterator[Path]:
         yield folder
 
 
+def sweep_directories(root: str | Path) -> Iterator[Path]:
+    """Every directory at or below ``root`` that is a sweep's."""
+
+    def is_one(_: Path, names: Container[str]) -> bool:
+        return any(name in names for name in sweeps.FILES)
+
+    for folder, _ in _places(root, is_one, lambda folder: (folder / layout.RUN_FILE).exists()):
+        yield folder
+
+
 def _places(
     root: str | Path,
     is_one: Callable[[Path, Container[str]], bool],
@@ -166,7 +176,13 @@ def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:
     """The jobs of a sweep, by its index; only those that it doesn't know are looked at."""
     found = []
     known = set()
-    for row in sweeps.sweep_rows(sweep):
+    try:
+        rows = sweeps.sweep_rows(sweep)
+    except RunnerError as error:
+        # The runs are the truth, and each speaks for itself.
+        rows = []
+        found.append(_stub(sweep, layout.UNREADABLE, str(error)))
+    for row in rows:
         known.add(row["directory"])
         if with_reused or not row["reused"]:
             found.append({**row, "path": str(sweep / row["directory"])})

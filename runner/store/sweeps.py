@@ -2,27 +2,34 @@
 
 The runs are the truth. The journal has a line for each job that ended, written when it did, so
 that a kill loses none; ``sweep.parquet`` takes its place at the end. Both can be made anew from
-the runs, and a job that neither knows is looked for on disk.
+the runs, and a job that neither knows is looked for on disk. Each of a sweep's own files carries
+its checksum, and the name of the sweep that it belongs to.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+import secrets
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from runner.errors import DamagedError, NotFoundError, RunnerError
-from runner.store import layout
-from runner.store.files import sync_directory, sync_file, write_file, writing
+from runner.store import layout, seals
+from runner.store.files import hash_file, sync_directory, sync_file, write_file, writing
+from runner.store.journal import JOURNAL_FILE, journal_rows
 
 INDEX_FILE = "sweep.parquet"
 SPEC_FILE = ".sweep.json"
-JOURNAL_FILE = ".journal.jsonl"
+FACT_SWEEP_ID = "sweep_id"
+FACT_FILES = "files"
+FACT_SEAL = "seal"
 FILES = (INDEX_FILE, SPEC_FILE, JOURNAL_FILE)
 """What tells a sweep's directory, however far it came."""
+
+_BESIDE = (SPEC_FILE, "multirun.yaml", "optimization_results.yaml")
+"""What we, Hydra and its sweepers write beside the index."""
 
 COLUMNS = (
     ("number", "int64"),
@@ -90,32 +97,6 @@ def _below(prefix: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in facts.items() if k.startswith(prefix)}
 
 
-class Journal:
-    """The lines of the jobs that ended, appended as they do."""
-
-    def __init__(self, sweep: Path) -> None:
-        self._path = sweep / JOURNAL_FILE
-        with writing(self._path):
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            self._file = os.open(self._path, flags, 0o666)
-            # A line that a kill has torn must not swallow the next one.
-            os.write(self._file, b"\n")
-
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Adds rows; what is written survives the process."""
-        lines = "".join(
-            json.dumps(row, ensure_ascii=False, default=_as_text) + "\n" for row in rows
-        )
-        data = lines.encode("utf-8", "backslashreplace")
-        with writing(self._path):
-            while data:
-                data = data[os.write(self._file, data) :]
-
-    def close(self) -> None:
-        """No more rows."""
-        os.close(self._file)
-
-
 def is_sweep(directory: Path) -> bool:
     """Whether a directory is a sweep's, however far it came."""
     return any((directory / name).exists() for name in FILES)
@@ -124,7 +105,8 @@ def is_sweep(directory: Path) -> bool:
 def known_rows(sweep: Path) -> dict[int, dict[str, Any]]:
     """Number -> row, of every job that the index or the journal knows; the journal is newer."""
     rows = {row["number"]: row for row in _index_rows(sweep)}
-    rows.update((row["number"], row) for row in _journal_rows(sweep))
+    journal = journal_rows(sweep, sweep_id(sweep), _TIMES)
+    rows.update((row["number"], row) for row in journal)
     return rows
 
 
@@ -157,11 +139,17 @@ def write_index(sweep: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         names.update(dict.fromkeys(row))
     parts = [(name, *_column([row.get(name) for row in rows], _KINDS.get(name))) for name in names]
-    table = columns.table(parts, {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)})
+    facts = {
+        layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
+        FACT_SWEEP_ID: sweep_id(sweep),
+        FACT_FILES: json.dumps(_files(sweep)),
+        FACT_SEAL: seals.BLANK,
+    }
+    table = columns.table(parts, facts)
     fresh = sweep / f".{INDEX_FILE}"
     with writing(sweep / INDEX_FILE):
         fresh.unlink(missing_ok=True)
-        write_file(fresh, to_bytes(table))
+        write_file(fresh, seals.sealed(to_bytes(table)))
         sync_file(fresh)
         os.replace(fresh, sweep / INDEX_FILE)
         sync_directory(sweep)
@@ -190,7 +178,8 @@ def read_spec(sweep: Path) -> dict[str, Any]:
     """
     path = sweep / SPEC_FILE
     try:
-        spec = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        spec = json.loads(data)
     except FileNotFoundError:
         hint = f"there is no {SPEC_FILE} in it, so it is no sweep that can be taken up again"
         raise NotFoundError("sweep", str(sweep), (), hint=hint) from None
@@ -200,39 +189,70 @@ def read_spec(sweep: Path) -> dict[str, Any]:
         raise DamagedError(path, "is not what was written")
     if spec[layout.FACT_VERSION] > layout.LAYOUT_VERSION:
         raise RunnerError(f"sweep {sweep.name} is of a newer layout: install a newer runner")
+    seals.check(path, data)
     return spec
 
 
+def spec_text(spec: Mapping[str, Any]) -> str:
+    """The text of the file that a sweep begins with; gives the sweep its id."""
+    named = {**spec, FACT_SWEEP_ID: secrets.token_hex(8), FACT_SEAL: seals.BLANK}
+    text = json.dumps(named, ensure_ascii=False, indent=1) + "\n"
+    data = text.encode("utf-8", "backslashreplace")
+    return seals.sealed(data).decode()
+
+
+def sweep_id(sweep: Path) -> str:
+    """What the sweep's files know each other by; empty where it is another sweeper's.
+
+    Raises:
+        DamagedError: the file that has it is not what was written.
+    """
+    try:
+        return str(read_spec(sweep).get(FACT_SWEEP_ID, ""))
+    except NotFoundError:
+        return ""
+
+
+def known_files(sweep: Path) -> dict[str, str]:
+    """Name -> SHA-256 of the files beside the index when that was written.
+
+    Raises:
+        DamagedError: the index is not what was written.
+    """
+    return _read_index(sweep)[1]
+
+
+def _files(sweep: Path) -> dict[str, str]:
+    return {name: hash_file(sweep / name) for name in _BESIDE if (sweep / name).is_file()}
+
+
 def _index_rows(sweep: Path) -> list[dict[str, Any]]:
+    return _read_index(sweep)[0]
+
+
+def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The rows of the index, and the sums of the files beside it."""
     from runner.store import columns
     from runner.store.parquet import facts, reading
 
     path = sweep / INDEX_FILE
-    if not path.exists():
-        return []
-    with reading(path) as file:
-        version = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return [], {}
+    except OSError as error:
+        raise DamagedError(path, f"can't be read: {error.strerror or error}") from error
+    with reading(path, data) as file:
+        known = facts(file.metadata.metadata)
+        version = known.get(layout.FACT_VERSION, "")
         if not version.isdecimal():
             raise DamagedError(path, f"has no {layout.FACT_VERSION}")
         if int(version) > layout.LAYOUT_VERSION:
             raise RunnerError(f"{path} is of a newer layout: install a newer runner")
-        return columns.rows(file.read())
-
-
-def _journal_rows(sweep: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = (sweep / JOURNAL_FILE).read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:  # empty, or torn by a kill: its run is found on disk
-            continue
-        for name in _TIMES:
-            if row.get(name):
-                row[name] = datetime.fromisoformat(row[name])
-        yield row
+        seals.check(path, data)
+        if known.get(FACT_SWEEP_ID) != sweep_id(sweep):
+            raise DamagedError(path, "belongs to another sweep")
+        return columns.rows(file.read()), json.loads(known[FACT_FILES])
 
 
 def _number(name: str, taken: Mapping[int, Any]) -> int:
@@ -246,12 +266,6 @@ def _is_there(sweep: Path, directory: str, there: Container[str]) -> bool:
     if "/" not in directory:
         return directory in there
     return (sweep / directory / layout.RUN_FILE).exists()  # named by the user, or reused
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    raise TypeError(f"{type(value).__name__} in a row")
 
 
 def _column(values: list[Any], kind: str | None) -> tuple[str, list[Any]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import DamagedError, NotFoundError, RunnerError
 from runner.store import layout, sums
 from runner.store.files import hash_file
-from runner.store.index import run_directories
+from runner.store.index import run_directories, sweep_directories
 from runner.store.layout import OutputsDigest
 from runner.store.read import Layer, Run
 from runner.store.run_row import is_complete_without_run_file
+from runner.store.sweeps import INDEX_FILE, known_files, known_rows
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ def verify(path: str | Path) -> list[Finding]:
     """Checks a run, a sweep, or a whole tree of them; nothing found is an empty list.
 
     Of every run: each file against ``SHA256SUMS``, files missing and files too many, and the
-    layers' digests computed anew from outputs that were kept in full. Runs that are not committed
-    are passed over.
+    layers' digests computed anew from outputs that were kept in full. Of every sweep: its own
+    files against the sums in them, and its rows against the runs. Runs that are not committed are
+    passed over.
 
     Raises:
         NotFoundError: there is no committed run at or below ``path``.
@@ -47,6 +50,8 @@ def verify(path: str | Path) -> list[Finding]:
         if (directory / layout.RUN_FILE).exists() or is_complete_without_run_file(directory):
             count += 1
             findings += _run(directory)
+    for directory in sweep_directories(path):
+        findings += _sweep(directory)
     if not count:
         raise NotFoundError("run", str(path), (), hint="there is no committed run in it")
     return findings
@@ -63,6 +68,27 @@ def _run(directory: Path) -> list[Finding]:
         return [_finding(error, directory)]
     except FileNotFoundError:  # taken away since
         return [Finding(directory / layout.RUN_FILE, "is missing")]
+
+
+def _sweep(directory: Path) -> Iterator[Finding]:
+    try:
+        sums_beside, known = known_files(directory), known_rows(directory)
+    except RunnerError as error:
+        yield _finding(error, directory / INDEX_FILE)
+        return
+    for name, digest in sums_beside.items():
+        try:
+            if hash_file(directory / name) != digest:
+                yield Finding(directory / name, "is not what was written (SHA-256)")
+        except OSError as error:
+            yield Finding(directory / name, f"can't be read: {error.strerror or error}")
+    for row in known.values():
+        file = directory / row["directory"] / layout.RUN_FILE
+        if row["run_id"] and file.exists():
+            # A run that is damaged itself has been told of.
+            with suppress(RunnerError, OSError):
+                if Run(file.parent).id != row["run_id"]:
+                    yield Finding(file, f"is not the run that {INDEX_FILE} tells of")
 
 
 def _files(directory: Path) -> Iterator[Finding]:

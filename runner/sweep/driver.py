@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from runner.errors import ConfigError, InterruptedRunError, LostError, UsageErro
 from runner.store import layout, resolve
 from runner.store.remains import sweep_up
 from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
-from runner.store.sweeps import SPEC_FILE, is_sweep, read_spec, sweep_rows
+from runner.store.sweeps import SPEC_FILE, is_sweep, read_spec, spec_text, sweep_rows
 from runner.sweep.compose import Composer
 from runner.sweep.elsewhere import do_elsewhere
 from runner.sweep.jobs import jobs_of, spot_check
@@ -156,7 +155,7 @@ class Driver:
             wanted,
             stamped="${now:" in str(pattern["dir"]),  # type: ignore[index,call-overload]
             files={
-                SPEC_FILE: json.dumps(spec, ensure_ascii=False, indent=1) + "\n",
+                SPEC_FILE: spec_text(spec),
                 "multirun.yaml": OmegaConf.to_yaml(master),
             },
         )

@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runner.store.sweeps import Journal, sweep_rows, write_index
+from runner.store.journal import Journal
+from runner.store.sweeps import sweep_id, sweep_rows, write_index
 from runner.sweep.work import Row
 
 
 @contextmanager
 def indexing(directory: Path, rows: dict[int, Row]) -> Iterator[Any]:
     """Takes rows into the journal as they come, and into the index at the end, come what may."""
-    journal = Journal(directory)
+    journal = Journal(directory, sweep_id(directory))
 
     def record(row: Row) -> Row:
         # A row from a worker brings its own copies of the names of a hundred columns.

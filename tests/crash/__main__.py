@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.crash.report import Report
 
-NAMES = ("points", "power", "faults")
+NAMES = ("points", "power", "faults", "corruption")
 
 
 def main(argv: list[str] | None = None) -> int:
