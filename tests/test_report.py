@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.errors import WriteError
 from runner.store import load, resolve
 from tests.conftest import Program
 
@@ -18,7 +21,9 @@ pytest.importorskip("jinja2", reason="the extra `report` is not installed")
 pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
 
 from runner.report.page import write
+from runner.report.pair import page_of_pair
 from runner.report.run import page_of_run
+from runner.report.sweep import page_of_sweep
 
 FULL = os.environ.get("RUNNER_FULL") == "1"
 QUIET = (
@@ -208,3 +213,114 @@ def test_a_layer_s_name_is_text(place: Program, reader: Reader, tmp_path: Path) 
     assert page.locator(".card h3").first.inner_text() == f"dense1{HOSTILE}"
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.fixture(scope="module")
+def sweep(place: Program) -> Path:
+    """Three scales, two seeds, and what is kept: twelve jobs."""
+    done = place.start(
+        *("-m", "layers=mlp", "layers.mlp.depth=2", "layers.mlp.width=4", "data.samples=10"),
+        *("layers.mlp.weight_scale=0.1,0.2,1e30", "seeds.seed=0,1", "save.keep=all,statistics"),
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.splitlines()[-1])
+
+
+def test_two_runs(place: Program, reader: Reader) -> None:
+    a, b = (place.run("layers=book_chapter_4", f"seeds.seed={seed}") for seed in (0, 1))
+    c = place.run("layers=book_chapter_4", "layers.dense2.weight_scale=0.02")
+    path = place.folder / "pair.html"
+    page = reader.open(write(path, page_of_pair(load(a), load(c))))
+    assert "because layers.dense2.weight_scale differs" in page.locator("h1").inner_text()
+    assert page.locator("#changes th[scope=row]").all_inner_texts()[:1] == [
+        "layers.dense2.weight_scale"
+    ]
+    counts = drawn(page)
+    assert len(counts) == 2 + 1 + 1 + 4  # over depth, samples, similarity, layers
+    assert min(counts) > 0
+    assert page.locator(".map img").count() == 2  # of the layers that differ
+    page = reader.open(write(path, page_of_pair(load(a), load(b))), width=400)
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    same = reader.open(write(path, page_of_pair(load(a), load(a))))
+    assert "the same to the bit" in same.locator("h1").inner_text().lower()
+
+
+def test_a_sweep(sweep: Path, reader: Reader, place: Program) -> None:
+    path = place.folder / "sweep.html"
+    page = reader.open(write(path, page_of_sweep(sweep, path.parent)))
+    assert page.locator("#table tbody tr").count() == 12
+    curves = page.locator("[data-curve] svg")
+    assert curves.count() == 4  # two keys, each against itself and over depth
+    marks = ".mark-line path, .mark-symbol path, .mark-area path"
+    before = page.locator("[data-curve=key]").first.locator(marks).count()
+    assert before > 0
+    page.locator("[data-choose=statistic]").first.select_option("zero_fraction")
+    page.wait_for_function(
+        "document.querySelector('[data-curve=key]').textContent.includes('zero_fraction of')"
+    )
+
+
+def test_a_sweep_s_table(sweep: Path, reader: Reader, place: Program) -> None:
+    path = place.folder / "sweep.html"
+    page = reader.open(write(path, page_of_sweep(sweep, path.parent)))
+    heads = page.locator("#table th").all_inner_texts()
+    scale, seed = (heads.index(name) for name in ("layers.mlp.weight_scale", "seeds.seed"))
+
+    def column(at: int) -> list[str]:
+        texts: list[str] = page.locator(f"#table tbody td:nth-child({at + 1})").all_inner_texts()
+        return texts
+
+    page.locator("#filter").fill("weight_scale<1 seeds.seed=1")
+    assert set(column(seed)) == {"1"}
+    assert set(column(scale)) == {"0.1", "0.2"}
+    assert page.locator("#count").inner_text() == "4 of 12 runs"
+    page.locator("#filter").fill("")
+    button = page.locator("#table th button").nth(scale)
+    button.focus()
+    page.keyboard.press("Enter")
+    assert column(scale) == sorted(column(scale), key=float)
+    page.keyboard.press("Enter")
+    assert column(scale) == sorted(column(scale), key=float, reverse=True)
+    assert page.locator("#table th").nth(scale).get_attribute("aria-sort") == "descending"
+    page.locator("#filter").fill("nothing-of-the-kind")
+    assert page.locator("#table tbody tr").count() == 0
+
+
+def test_a_sweep_links_its_runs_and_tells_failures(place: Program, reader: Reader) -> None:
+    (place.folder / "bad_layers.py").write_text(BAD_LAYER)
+    mine = "+layers.mine={_target_: bad_layers.Broken, n_neurons: 3}"
+    done = place.start("-m", "trust=[bad_layers]", "seeds.seed=0,1", mine, "data.samples=5")
+    assert done.returncode == 1
+    sweep = done.stdout.splitlines()[-1]
+    made = place.start("report", sweep, "--runs", "--out", "pages/sweep.html")
+    assert made.returncode == 0, made.stderr
+    path = Path(made.stdout.splitlines()[-1])
+    assert path == place.folder / "pages" / "sweep.html"
+    page = reader.open(path)
+    assert "<script>window.hacked=1</script>" in page.locator("#failures").inner_text()
+    links = page.locator("#table a")
+    assert links.count() == 2
+    links.first.click()
+    assert "FAILED" in page.locator(".over").inner_text()
+
+
+def test_refused(place: Program) -> None:
+    done = place.start("report", "book", "--runs")
+    assert done.returncode == 2
+    assert done.stderr == "runner: report: --runs goes with a sweep\n"
+    code = "import sys; sys.modules['vl_convert'] = None; from runner.__main__ import main; "
+    missing = subprocess.run(
+        [sys.executable, "-c", f"{code} sys.exit(main(['report', 'book']))"],
+        cwd=place.folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert missing.returncode == 2
+    assert missing.stderr == (
+        "runner: a report needs vl-convert-python: pip install 'runner[report]'\n"
+    )
+    (place.folder / "flat").write_text("")
+    with pytest.raises(WriteError, match=r"flat/page\.html"):
+        write(place.folder / "flat" / "page.html", "")

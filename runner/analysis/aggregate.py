@@ -152,13 +152,13 @@ class _Work:
         expected: dict[str, list[Any]] = {}
         for row in members:
             run = None
-            layers = _from_row(row)
+            layers = layer_statistics(row)
             if not layers or self._from_outputs or self._theory:
                 run = Run(Path(row["path"]))
                 layers = layers or {one.name: one.statistics for one in run.layers.values()}
             pair = self._pair_in(run)
             for name, statistics in layers.items():
-                values = _derived(statistics)
+                values = derived(statistics)
                 if values["nonfinite_count"] > 0:
                     self._not_finite[name] = self._not_finite.get(name, 0) + 1
                 if run is not None and self._from_outputs:
@@ -200,7 +200,7 @@ class _Work:
         return outputs.outputs_statistics(layer, self._from_outputs, pair)
 
 
-def _from_row(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def layer_statistics(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Layer -> statistics, from the columns ``layers.NAME.STATISTIC`` of an index."""
     found: dict[str, dict[str, Any]] = {}
     for key, value in row.items():
@@ -211,7 +211,8 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _derived(statistics: Mapping[str, Any]) -> dict[str, float]:
+def derived(statistics: Mapping[str, Any]) -> dict[str, float]:
+    """All of :data:`FROM_INDEX`, NaN for what is not there."""
     values = {name: math.nan if v is None else float(v) for name, v in statistics.items()}
     values = {name: values.get(name, math.nan) for name in layout.STATISTICS}
     values["second_moment"] = second_moment(values)

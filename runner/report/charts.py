@@ -51,7 +51,7 @@ def config() -> Spec:
     """How all charts look."""
     font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
     small: Spec = {"labelFontSize": 11, "titleFontSize": 11.5, "titleFontWeight": 500}
-    axis = small | {
+    axes = small | {
         "labelColor": css("soft"),
         "titleColor": css("soft"),
         "titlePadding": 8,
@@ -75,12 +75,13 @@ def config() -> Spec:
         "columnPadding": 14,
         "symbolSize": 70,
         "symbolStrokeWidth": 0,
+        "symbolOpacity": 1,
     }
     return {
         "background": "transparent",
         "font": font,
         "view": {"stroke": None},
-        "axis": axis,
+        "axis": axes,
         "legend": legend,
         "line": {"strokeWidth": 2},
         "range": {"category": palette(8), "ordinal": {"scheme": "viridis"}},
@@ -300,6 +301,16 @@ def histograms(
     else:
         mark = {"type": "bar", "color": css("accent"), "binSpacing": 0.5}
     return chart(table(**columns), description, height, mark=mark, encoding=encoding)
+
+
+def axis(*, log: bool) -> Spec:
+    """The numbers along a linear or a logarithmic scale; of the latter only powers have a line."""
+    if not log:
+        return {"format": ".3~g"}
+    exponent = "log(datum.value) / LN10"
+    whole = {"test": f"abs({exponent} - round({exponent})) < 1e-6", "value": 0.7}
+    opacity = {"condition": whole, "value": 0}
+    return {"format": "~e", "gridOpacity": opacity, "tickOpacity": opacity}
 
 
 def spreads_far(values: Sequence[float]) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.report.charts import Spec, chart, css, palette, quantity, spreads_far, table
+from runner.report.charts import Spec, axis, chart, css, palette, quantity, spreads_far, table
 
 _NAMED = 14  # layers whose names fit below the axis
 
@@ -14,14 +14,9 @@ _NAMED = 14  # layers whose names fit below the axis
 def position(names: Sequence[str]) -> Spec:
     """The axis of the layers: their names, or, of many, their numbers."""
     if len(names) <= _NAMED:
-        axis = {"labelAngle": -35 if len(names) > 4 else 0, "grid": False, "labelLimit": 90}
-        return {
-            "field": "layer",
-            "type": "ordinal",
-            "title": "layer",
-            "sort": None,
-            "axis": axis,
-        }
+        below = {"labelAngle": -35 if len(names) > 4 else 0, "grid": False, "labelLimit": 90}
+        named = {"field": "layer", "type": "ordinal", "title": "layer", "sort": None}
+        return {**named, "axis": below}
     title = f"layer, by its position from 0 to {len(names) - 1}"
     return {**quantity("position", title, nice=False, zero=False), "axis": {"tickMinStep": 1}}
 
@@ -54,7 +49,7 @@ def over_depth(
     )
     shown = [lines[name] for name in several]
     y = quantity("value", title, **_scale([v for values in shown for v in values], percent))
-    y["axis"] = {"format": "%" if percent else _format(y)}
+    y["axis"] = {"format": "%"} if percent else axis(log=y["scale"].get("type") == "log")
     scale = {"domain": several, "range": palette(len(several))}
     color: Spec = {"field": "line", "type": "nominal", "title": None, "scale": scale}
     if len(several) > 2:
@@ -100,7 +95,7 @@ def with_theory(
     scale = _scale(there, percent=False)
     x = position(names)
     y = quantity("measured", title, **scale)
-    y["axis"] = {"format": _format(y)}
+    y["axis"] = axis(log=scale.get("type") == "log")
     tips = [
         {"field": "layer", "type": "nominal"},
         {**quantity("measured", "measured"), "format": ".4~g"},
@@ -138,10 +133,6 @@ def _scale(values: Sequence[float], percent: bool) -> Spec:
         top = max((v for v in values if math.isfinite(v)), default=1.0)
         return {"zero": True, "domain": [0, 1]} if top > 0.3 else {"zero": True}
     return {"type": "log"} if spreads_far(values) else {"zero": True}
-
-
-def _format(y: Spec) -> str:
-    return "~e" if y["scale"].get("type") == "log" else ".3~g"
 
 
 def _point(count: int) -> Any:

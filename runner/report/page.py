@@ -12,7 +12,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,15 +56,23 @@ class Page:
             "description": spec.get("description") or "",
         }
 
-    def render(self, template: str, **facts: Any) -> str:
-        """The whole page as text."""
+    def render(self, template: str, scripts: Sequence[str] = (), **facts: Any) -> str:
+        """The whole page as text.
+
+        Args:
+            template: its file.
+            scripts: more of our own, after ``page.js``.
+            facts: what the template shows; ``data`` is for the scripts.
+        """
         environment = _environment()
-        scripts = [_library(), _asset("page.js")] if self.charts else [_asset("page.js")]
+        names = ("page.js", *scripts)
+        library = [_library()] if self.charts or scripts else []
+        texts = [*library, *(_asset(name) for name in names)]
         data = {"charts": self.charts, "config": charts.config(), **facts.pop("data", {})}
         return environment.get_template(template).render(
             style=_markup(_asset("style.css")),
-            scripts=[_markup(script) for script in scripts],
-            policy=_policy(scripts),
+            scripts=[_markup(text) for text in texts],
+            policy=_policy(texts),
             data=_markup(as_script(data)),
             version=__version__,
             **facts,

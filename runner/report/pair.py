@@ -1,0 +1,240 @@
+"""The page of two runs: where they part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.analysis.changes import ABSENT, Change
+from runner.analysis.compare import compare
+from runner.analysis.comparison import Comparison
+from runner.analysis.part import Part
+from runner.errors import show
+from runner.report import charts, depth, png
+from runner.report.alike import similarity_chart
+from runner.report.facts import headline
+from runner.report.layers import CARDS, plane_of
+from runner.report.page import Page, number
+from runner.report.sample import Sample, part_of, scattered, spread, thin
+from runner.store.read import Layer, Run
+
+_ACROSS, _DOWN = 240, 96  # cells of a map of differing samples
+_DECADES = 6  # from the largest difference down to where the colour ends
+_READ = 1 << 14  # rows read of each layer
+_WHOLE = 1 << 22
+
+
+def page_of_pair(a: Run, b: Run) -> str:
+    """The page as text.
+
+    Raises:
+        NotFoundError: neither run has any layer.
+        DamagedError: a file is not what was written.
+        MissingExtraError: the extra ``report`` is not installed.
+    """
+    page = Page()
+    found = compare(a, b)
+    return page.render(
+        "pair.html",
+        title=f"{_named(a)} and {_named(b)}",
+        found=found,
+        runs=[
+            {"letter": letter, "run": run, "name": _named(run), "headline": headline(run)}
+            for letter, run in (("A", a), ("B", b))
+        ],
+        changes=[
+            (title, [_change(one) for one in changes])
+            for title, changes in (
+                ("Configuration", found.config),
+                ("Environment", found.environment),
+                ("Metrics", found.metrics),
+            )
+            if changes
+        ],
+        heads=found.table()[0],
+        parts=[
+            {"cells": cells, "part": part}
+            for cells, part in zip(found.table()[1:], found.parts, strict=True)
+        ],
+        notes=list(found.notes()),
+        depth=[
+            {"title": title, "note": note, "chart": page.chart(spec)}
+            for title, note, spec in _depth(found)
+        ],
+        plane=_plane(page, found),
+        layers=list(_layers(page, found)),
+        n_layers=len(found.layers),
+        similarity=similarity_chart(page, a, b),
+        command=f"python -m runner compare {a.id} {b.id}",
+    )
+
+
+def _named(run: Run) -> str:
+    return str(run.metadata["name"] or run.id[:8])
+
+
+def _change(change: Change) -> tuple[str, str, str]:
+    a, b = ("absent" if value is ABSENT else show(value) for value in (change.a, change.b))
+    return change.key, a, b
+
+
+def _depth(found: Comparison) -> Iterator[tuple[str, str, charts.Spec]]:
+    """By how much, and how often, the outputs differ from layer to layer."""
+    parts = [part for part in found.layers if part.bits or part.differences]
+    if len(parts) < 2:
+        return
+    names = [part.name for part in parts]
+    amounts = {
+        label: [_amount(part, name) for part in parts]
+        for label, name in (("largest", "max_abs"), ("mean", "mean_abs"))
+    }
+    if any(value > 0 for values in amounts.values() for value in values):
+        # On a logarithmic axis there is no place for layers that are the same.
+        far = charts.spreads_far([v for values in amounts.values() for v in values if v > 0])
+        lines = {k: [v if v > 0 or not far else math.nan for v in vs] for k, vs in amounts.items()}
+        yield (
+            "How far apart",
+            "Layers that are the same to the bit have no point." if far else "",
+            depth.over_depth(
+                names,
+                lines,
+                "|A − B| of the outputs",
+                description="Largest and mean absolute difference over depth",
+            ),
+        )
+    shares = {"values whose bits differ": [_amount(part, "share") for part in parts]}
+    yield (
+        "How often",
+        "",
+        depth.over_depth(
+            names, shares, "share of values", percent=True, description="Share that differs"
+        ),
+    )
+
+
+def _amount(part: Part, name: str) -> float:
+    return 0.0 if part.bits or part.differences is None else float(getattr(part.differences, name))
+
+
+def _plane(page: Page, found: Comparison) -> dict[str, Any] | None:
+    """The samples in the plane of their inputs, coloured by how far apart one layer puts them."""
+    inputs = next((part for part in found.parts if part.kind == "inputs"), None)
+    where = next((part for part in found.layers if _comparable(part) and not part.bits), None)
+    if inputs is None or not inputs.bits or where is None:
+        return None
+    sample, left, right = _rows(found, where)
+    rows = found.a.inputs_matrix.parts(sample.ranges)
+    if rows.shape[1] < 2:
+        return None
+    with np.errstate(all="ignore"):
+        apart = np.abs(left.astype(np.float64) - right.astype(np.float64)).max(axis=1)
+    usable = np.isfinite(rows).all(axis=1) & np.isfinite(apart)
+    chosen = scattered(int(usable.sum()))
+    if not len(chosen):
+        return None
+    points, axes = plane_of(rows[usable][chosen], "input")
+    spec = charts.scatter(
+        points,
+        axes,
+        values=apart[usable][chosen],
+        title="largest |A − B|",
+        height=380,
+        description=f"The samples, coloured by how far apart {where.name} puts them",
+    )
+    note = part_of(len(chosen), sample.total, "samples") + " drawn"
+    return {"chart": page.chart(spec), "layer": where.name, "note": note}
+
+
+def _layers(page: Page, found: Comparison) -> Iterator[dict[str, Any]]:
+    """Some layers side by side: distributions, statistics, the differing samples as a map."""
+    for index in spread(len(found.layers), CARDS):
+        part = found.layers[index]
+        card: dict[str, Any] = {
+            "part": part,
+            "position": index,
+            "statistics": _statistics(found, part),
+            "histogram": None,
+            "map": None,
+        }
+        if _comparable(part):
+            sample, left, right = _rows(found, part)
+            spec = charts.histograms(
+                {"A": left.reshape(-1), "B": right.reshape(-1)},
+                f"output of {part.name}",
+                description=f"Distributions of {part.name} in A and B",
+            )
+            card |= {"histogram": page.chart(spec), "said": sample.said()}
+            if not part.bits and left.shape == right.shape:
+                card["map"] = _map(left, right, sample)
+        yield card
+
+
+def _pair(found: Comparison, part: Part) -> tuple[Layer | None, Layer | None]:
+    """The layer in A and in B; None where it isn't."""
+    return found.a.layers.get(part.a), found.b.layers.get(part.b)
+
+
+def _comparable(part: Part) -> bool:
+    return part.shapes is not None and "only" not in part.note and "not kept" not in part.note
+
+
+def _statistics(found: Comparison, part: Part) -> list[tuple[str, str, str, bool]]:
+    """Name, A's, B's, and whether they differ."""
+    a, b = _pair(found, part)
+    rows = []
+    for name in ("mean", "std", "min", "max", "zero_fraction", "nonfinite_count"):
+        x, y = (number(layer.statistics[name]) if layer else "–" for layer in (a, b))
+        rows.append((name.replace("_", " "), x, y, x != y))
+    return rows
+
+
+def _rows(found: Comparison, part: Part) -> tuple[Sample, NDArray[Any], NDArray[Any]]:
+    """The same rows of a layer in A and B, few of many."""
+    a, b = _pair(found, part)
+    if a is None or b is None or not (a.path and b.path):
+        nothing = np.empty((0, 1))
+        return thin(0), nothing, nothing
+    # Bounded in bytes, not in rows alone: a row of a wide layer is long.
+    most = max(min(_READ, (1 << 24) // max(a.n_neurons, b.n_neurons)), 256)
+    kept = thin(min(a.kept_rows, b.kept_rows), most)
+    left, right = (layer.matrix(check=layer.bytes <= _WHOLE).parts(kept.ranges) for layer in (a, b))
+    return Sample(max(a.n_samples, b.n_samples), kept.ranges), left, right
+
+
+def _map(left: NDArray[Any], right: NDArray[Any], sample: Sample) -> dict[str, Any] | None:
+    """Samples across, neurons down: the largest difference in each cell."""
+    with np.errstate(all="ignore"):
+        apart = np.abs(left.astype(np.float64) - right.astype(np.float64)).T
+    apart[(left == right).T | (np.isnan(left) & np.isnan(right)).T] = 0
+    cells = _largest(_largest(apart, _ACROSS, 1), _DOWN, 0)
+    finite = cells[np.isfinite(cells)]
+    largest = float(finite.max()) if finite.size else 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = 1 + np.log10(cells / largest) / _DECADES if largest > 0 else cells
+    # The least difference there is stays to be seen.
+    share = np.where(cells > 0, np.maximum(share, 0.08), 0.0)
+    share = np.where(np.isfinite(cells), share, np.nan)
+    down, across = cells.shape
+    neurons = apart.shape[0]
+    return {
+        "picture": png.diverging(share, 1.0),
+        "ratio": f"{across} / {max(down * 2, across // 10)}",
+        "largest": number(largest),
+        "least": number(largest * 10**-_DECADES),
+        "binned": down < neurons or across < sample.size,
+        "samples": sample.said(),
+        "neurons": f"{neurons:,}",
+    }
+
+
+def _largest(values: NDArray[np.float64], most: int, axis: int) -> NDArray[np.float64]:
+    """The largest of neighbours along an axis, so that at most so many are left; NaN stays."""
+    count = values.shape[axis]
+    if count <= most:
+        return values
+    edges = np.linspace(0, count, most + 1).astype(np.int64)[:-1]
+    return np.asarray(np.maximum.reduceat(values, edges, axis=axis))
