@@ -14,8 +14,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from runner.store.journal import JOURNAL_FILE
 from runner.store.layout import FINISHED
-from runner.store.sweeps import JOURNAL_FILE, sweep_rows
+from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
 from tests.conftest import Program
 
