@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from runner.errors import UnknownKeyError
 from runner.store import layout
 from runner.store.claim import claim
-from runner.store.matrix import INPUTS, OUTPUTS, StoredMatrix
+from runner.store.layout import INPUTS, OUTPUTS
+from runner.store.matrix import StoredMatrix
 from runner.store.parameters import read_parameters
 from runner.store.write import RunWriter
 

@@ -78,7 +78,8 @@ class Inputs:
         return self._stored().other_batches(layout.TARGET, TILE)
 
     def _stored(self) -> StoredMatrix:
-        from runner.store.matrix import INPUTS, StoredMatrix
+        from runner.store.layout import INPUTS
+        from runner.store.matrix import StoredMatrix
 
         return StoredMatrix(self._writer.staging / layout.INPUTS_FILE, INPUTS)
 

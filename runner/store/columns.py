@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _FORMATS = {"int64": "q", "double": "d"}
 _FEW = 256  # values, up to which packing them one by one is quicker than asking numpy
-_INT64 = range(-(2**63), 2**63)
 
 TYPES = {
     "int64": pa.int64(),
@@ -93,29 +91,6 @@ def rows(stored: pa.Table) -> list[dict[str, Any]]:
     """A table's rows as plain values; times are aware datetimes in UTC."""
     columns = {name: _values(stored.column(name)) for name in stored.column_names}
     return [{name: values[i] for name, values in columns.items()} for i in range(stored.num_rows)]
-
-
-def storable(value: Any, kind: type | None = None) -> tuple[str, Any]:
-    """The column type for one value, and the value for it: lists and mappings become JSON.
-
-    Args:
-        value: any leaf of a configuration or any fact.
-        kind: the type that the column should have, where that is known (int, float, bool, str;
-            list for JSON); a value that is no such thing keeps its own.
-    """
-    if isinstance(value, (list, tuple, dict)):
-        return "string", json.dumps(value, ensure_ascii=False)
-    if value is None:
-        return _TYPE_NAMES.get(kind or str, "string"), None
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return "double", float(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value not in _INT64:
-        return "string", str(value)
-    name = _TYPE_NAMES.get(type(value))
-    return (name, value) if name else ("string", str(value))
-
-
-_TYPE_NAMES: dict[type, str] = {bool: "bool", int: "int64", float: "double", str: "string"}
 
 
 def _values(stored: pa.ChunkedArray) -> list[Any]:

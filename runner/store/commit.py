@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.store import columns, layout, small, sums
+from runner.store import layout, small, sums
 from runner.store.claim import Claim
 from runner.store.files import (
     hash_file,
@@ -28,6 +28,7 @@ from runner.store.files import (
     write_file,
     writing,
 )
+from runner.store.plain import storable
 from runner.store.write import RunWriter
 
 _MANY = 3  # runs for which flushing the whole file system is cheaper than each of their files
@@ -212,11 +213,11 @@ def _row(record: Mapping[str, Any]) -> list[tuple[str, str, list[Any]]]:
     """The columns of ``run.parquet``, a value in each."""
     row = [(name, kind, [record[name]]) for name, kind in layout.RUN_COLUMNS]
     for key, (value, kind) in record["params"].items():
-        name, stored = columns.storable(value, kind)
+        name, stored = storable(value, kind)
         row.append((f"params.{key}", name, [stored]))
     row += [(f"metrics.{key}", "double", [value]) for key, value in record["metrics"].items()]
     for key, value in record["facts"].items():
-        name, stored = columns.storable(value, _FACT_TYPES.get(key))
+        name, stored = storable(value, _FACT_TYPES.get(key))
         row.append((key, name, [stored]))
     return row
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,6 +85,27 @@ WIDE_OUTPUTS = "outputs"
 INPUT = "input"
 WIDE_INPUTS = "inputs"
 TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a matrix's columns are called.
+
+    Attributes:
+        prefix: of a column of its own: ``neuron`` gives ``neuron_0``, ``neuron_1``, …
+        wide: the one column of fixed-size lists of a matrix wider than 1,024.
+    """
+
+    prefix: str
+    wide: str
+
+    def columns(self, width: int) -> list[str]:
+        """All names, in order."""
+        return [f"{self.prefix}_{i}" for i in range(width)] if width <= WIDE else [self.wide]
+
+
+OUTPUTS = Names(NEURON, WIDE_OUTPUTS)
+INPUTS = Names(INPUT, WIDE_INPUTS)
 
 CODECS = ("none", "zstd", "lz4", "snappy", "gzip")
 

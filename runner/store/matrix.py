@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +13,12 @@ from numpy.typing import NDArray
 from runner import limits
 from runner.errors import DamagedError, TooLargeError
 from runner.store import layout
-from runner.store.layout import WIDE
+from runner.store.layout import WIDE, Names
 from runner.store.parquet import reading
 
 # What is transposed at a time, so that it stays in the cache: columns, and values of them.
 _COLUMNS, _VALUES = 64, 8192
 _ROWS = 4096  # filled at a time when columns are put together, for the same reason
-
-
-@dataclass(frozen=True)
-class Names:
-    """What a matrix's columns are called.
-
-    Attributes:
-        prefix: of a column of its own: ``neuron`` gives ``neuron_0``, ``neuron_1``, …
-        wide: the one column of fixed-size lists of a matrix wider than 1,024.
-    """
-
-    prefix: str
-    wide: str
-
-    def columns(self, width: int) -> list[str]:
-        """All names, in order."""
-        return [f"{self.prefix}_{i}" for i in range(width)] if width <= WIDE else [self.wide]
-
-
-OUTPUTS = Names(layout.NEURON, layout.WIDE_OUTPUTS)
-INPUTS = Names(layout.INPUT, layout.WIDE_INPUTS)
 
 
 def fields(names: Names, width: int, dtype: np.dtype[Any]) -> list[pa.Field]:

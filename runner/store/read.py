@@ -100,7 +100,7 @@ class Layer:
             raise NotFoundError("outputs of layer", self.name, (), hint=hint)
         files = self._run.files
         path = files.path(self.path) if check else files.unchecked(self.path)
-        stored = matrix.StoredMatrix(path, matrix.OUTPUTS)
+        stored = matrix.StoredMatrix(path, layout.OUTPUTS)
         rows, width = stored.shape
         fits = (width, stored.dtype.name) == (self.n_neurons, self.dtype) and not stored.extra
         if not fits or rows > self.n_samples:
@@ -234,7 +234,7 @@ class Run:
         if self.status != layout.FINISHED and layout.INPUTS_FILE not in self.files:
             hint = f"the run {self.status.lower()} before they were stored"
             raise NotFoundError("inputs of run", self.id, (), hint=hint)
-        return matrix.StoredMatrix(self.files.path(layout.INPUTS_FILE), matrix.INPUTS)
+        return matrix.StoredMatrix(self.files.path(layout.INPUTS_FILE), layout.INPUTS)
 
 
 def load(path: str | Path, *, check: bool = True) -> Run:

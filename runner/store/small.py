@@ -68,11 +68,12 @@ class _Type(NamedTuple):
     logical: bytes | None = None
 
 
+_STRING = _Type(_BYTE_ARRAY, _UTF8, thrift.struct((1, STRUCT, _EMPTY)))
 _TYPES = {
     "int64": _Type(_INT64),
     "double": _Type(_DOUBLE),
     "bool": _Type(_BOOLEAN),
-    "string": _Type(_BYTE_ARRAY, _UTF8, thrift.struct((1, STRUCT, _EMPTY))),
+    "string": _STRING,
     "timestamp": _Type(
         _INT64,
         _MICROS,
@@ -84,6 +85,7 @@ _TYPES = {
             )
         ),
     ),
+    "text": _STRING,
     "f4": _Type(_FLOAT),
     "f8": _Type(_DOUBLE),
     **{
@@ -91,7 +93,7 @@ _TYPES = {
         for name, converted in _INTEGERS.items()
     },
 }
-"""Kinds as in :data:`runner.store.columns.TYPES`, and numpy's names of numbers."""
+"""Kinds as in :data:`runner.store.columns.TYPES`, strings without null, and numpy's numbers."""
 
 
 class _Chunk(NamedTuple):
@@ -119,8 +121,9 @@ def to_bytes(
 
     Args:
         columns: (name, kind, values), equally long. The kind is one of
-            :data:`runner.store.columns.TYPES` for plain values or None, or numpy's name (``f4``,
-            ``u1``) of the numbers in a (rows,) ndarray or in lists.
+            :data:`runner.store.columns.TYPES` for plain values or None, ``text`` for str that is
+            never None, or numpy's name (``f4``, ``u1``) of the numbers in a (rows,) ndarray or in
+            lists.
         facts: the key-value metadata.
     """
     parts, footer, shape = [_MAGIC], [], []
@@ -133,6 +136,9 @@ def to_bytes(
             rows, nesting, chunk = len(values), _ALL_THERE, _chunk(len(values), data)
         elif kind == "strings":
             rows, nesting, chunk = len(values), _OF_TEXTS, _texts(values)
+        elif kind == "text":
+            data = _byte_arrays(values)
+            rows, nesting, chunk = len(values), _ALL_THERE, _chunk(len(values), data)
         else:
             rows, nesting, chunk = len(values), _NULLABLE, _plain(kind, values)
         shape.append((name, kind, nesting))

@@ -272,7 +272,7 @@ def _column(values: list[Any], kind: str | None) -> tuple[str, list[Any]]:
     """The type that holds all values of a column, and the values for it."""
     if kind is not None:
         return kind, values
-    from runner.store.columns import storable
+    from runner.store.plain import storable
 
     stored = [storable(value) for value in values]
     kinds = {name for (name, _), value in zip(stored, values, strict=True) if value is not None}

@@ -1,9 +1,9 @@
-"""A parquet file in the making, and a matrix on its way into one."""
+"""What pyarrow writes: a table after the other, large matrices, many weights."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runner.store import matrix
+from runner.store import columns, layout
 from runner.store.files import HashedFile, writing
+from runner.store.matrix import RowGroup, fields
+from runner.store.matrix_file import Matrix, MatrixWriter, StoredFile
 from runner.store.parquet import open_writer
 
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A file that is complete.
-
-    Attributes:
-        path: relative to the run.
-        bytes: its size.
-    """
-
-    path: str
-    bytes: int
+_PARAMETER_GROUP = 1 << 21  # values in a row group of parameters.parquet
 
 
 class TableFile:
@@ -71,42 +62,31 @@ class TableFile:
                 part.close()
 
 
-class MatrixWriter:
-    """A matrix on its way into a file, any number of rows at a time.
+class LargeMatrix(MatrixWriter):
+    """A matrix that goes to the file a row group at a time.
 
     Args:
-        file: the file.
-        shape: (rows, n) of the whole.
-        dtype: of the values.
-        group: rows in a row group.
+        matrix: what is to come.
+        staging: the folder the file is made in.
+        sums: where its SHA-256 goes when it is complete.
     """
 
-    def __init__(
-        self, file: TableFile, shape: tuple[int, int], dtype: np.dtype[Any], group: int
-    ) -> None:
-        self._file = file
-        self._missing, self._width = shape
-        self._dtype = dtype
-        self._group = matrix.RowGroup(file.schema, shape[1], dtype, max(1, min(group, shape[0])))
+    def __init__(self, matrix: Matrix, staging: Path, sums: dict[str, str]) -> None:
+        super().__init__(matrix)
+        rows, width = matrix.shape
+        columns = fields(matrix.names, width, matrix.dtype)
+        if matrix.target is not None:
+            kind = pa.from_numpy_dtype(matrix.target)
+            columns.append(pa.field(layout.TARGET, kind, nullable=False))
+        schema = pa.schema(columns, metadata=matrix.facts)
+        self._file = TableFile(staging, matrix.path, sums, schema, matrix.codec)
+        self._group = RowGroup(schema, width, matrix.dtype, max(1, min(matrix.group, rows)))
 
-    def write(self, batch: NDArray[Any], targets: NDArray[Any] | None = None) -> None:
-        """Appends rows; they are copied, and their memory may be used again.
+    def abort(self) -> None:
+        """Lets go of the file without finishing it."""
+        self._file.abort()
 
-        Args:
-            batch: (rows, n), any number of rows.
-            targets: (rows,), where the file has them.
-
-        Raises:
-            WriteError: the disk is full, or not ours.
-            ValueError: rows of another width, or more than were announced.
-        """
-        if batch.ndim != 2 or batch.shape[1] != self._width or len(batch) > self._missing:
-            raise ValueError(
-                f"{self._file.path} takes {self._missing} more rows of {self._width}, "
-                f"got {batch.shape}"
-            )
-        self._missing -= len(batch)
-        batch = batch.astype(self._dtype, copy=False)
+    def _take(self, batch: NDArray[Any], targets: NDArray[Any] | None) -> None:
         start = 0
         while start < len(batch):
             some = slice(start, start + self._group.room)
@@ -115,19 +95,56 @@ class MatrixWriter:
             if not self._group.room:
                 self._file.write(self._group.table())
 
-    def close(self) -> StoredFile:
-        """Completes the file.
-
-        Raises:
-            WriteError: the disk is full, or not ours.
-            ValueError: rows are missing.
-        """
-        if self._missing:
-            raise ValueError(f"{self._file.path} lacks {self._missing} rows")
+    def _finish(self) -> StoredFile:
         if self._group.filled:
             self._file.write(self._group.table())
         return self._file.close()
 
-    def abort(self) -> None:
-        """Lets go of the file without finishing it."""
-        self._file.abort()
+
+def write_parameters(
+    staging: Path,
+    sums: dict[str, str],
+    parameters: Sequence[tuple[str, str, NDArray[Any]]],
+    dtype: np.dtype[Any],
+    facts: Mapping[str, str],
+    codec: str,
+) -> StoredFile:
+    """Writes many weights; see :meth:`runner.store.write.RunWriter.parameters`."""
+    floats = pa.field("item", pa.from_numpy_dtype(dtype), nullable=False)
+    sizes = pa.field("item", pa.int64(), nullable=False)
+    schema = pa.schema(
+        [
+            pa.field("layer", pa.string(), nullable=False),
+            pa.field("name", pa.string(), nullable=False),
+            pa.field("shape", pa.list_(sizes), nullable=False),
+            pa.field("values", pa.list_(floats), nullable=False),
+        ],
+        metadata=facts,
+    )
+    file = TableFile(staging, layout.PARAMETERS_FILE, sums, schema, codec)
+    for part in _groups(parameters):
+        shapes = [np.array(array.shape, dtype="i8") for _, _, array in part]
+        values = [np.asarray(array, dtype=dtype).reshape(-1) for _, _, array in part]
+        parts = [
+            columns.column([layer for layer, _, _ in part], "string"),
+            columns.column([name for _, name, _ in part], "string"),
+            columns.list_column(shapes, schema.field("shape").type),
+            columns.list_column(values, schema.field("values").type),
+        ]
+        file.write(pa.Table.from_arrays(parts, schema=schema))
+    return file.close()
+
+
+def _groups(
+    parameters: Sequence[tuple[str, str, NDArray[Any]]],
+) -> list[list[tuple[str, str, NDArray[Any]]]]:
+    """Parameters in row groups, so that reading one takes a bounded part of the file."""
+    groups: list[list[tuple[str, str, NDArray[Any]]]] = []
+    size = _PARAMETER_GROUP
+    for parameter in parameters:
+        if size >= _PARAMETER_GROUP:
+            groups.append([])
+            size = 0
+        groups[-1].append(parameter)
+        size += parameter[2].size
+    return groups

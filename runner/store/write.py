@@ -9,16 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from runner.errors import UnknownKeyError
-from runner.store import columns, layout, matrix, small
+from runner.store import layout, small
 from runner.store.claim import Claim
 from runner.store.files import write_file, writing
-from runner.store.table_file import MatrixWriter, StoredFile, TableFile
+from runner.store.matrix_file import Matrix, MatrixWriter, SmallMatrix, StoredFile
 
-_PARAMETER_GROUP = 1 << 21  # values in a row group of parameters.parquet
+_FEW_PARAMETERS = 1 << 16  # values that are written without pyarrow
 
 
 __all__ = ["MatrixWriter", "RunWriter", "StoredFile"]
@@ -74,25 +73,21 @@ class RunWriter:
             inputs = _plain(inputs)
             targets = None if targets is None else _plain(targets)
             if opened is None:
-                opened = self._inputs_file(shape, inputs.dtype, targets)
+                matrix = Matrix(
+                    path=layout.INPUTS_FILE,
+                    names=layout.INPUTS,
+                    shape=shape,
+                    dtype=inputs.dtype,
+                    target=None if targets is None else targets.dtype,
+                    facts=self._facts({layout.FACT_SHAPE: json.dumps(shape)}),
+                    codec=self.codec,
+                    group=layout.group_rows(shape[1], inputs.dtype.itemsize),
+                )
+                opened = self._begin(matrix)
             opened.write(inputs, targets)
         if opened is None:
             raise ValueError(f"{layout.INPUTS_FILE} needs a row")
         return opened.close()
-
-    def _inputs_file(
-        self, shape: tuple[int, int], dtype: np.dtype[Any], targets: NDArray[Any] | None
-    ) -> MatrixWriter:
-        fields = matrix.fields(matrix.INPUTS, shape[1], dtype)
-        if targets is not None:
-            kind = pa.from_numpy_dtype(targets.dtype)
-            fields.append(pa.field(layout.TARGET, kind, nullable=False))
-        facts = self._facts({layout.FACT_SHAPE: json.dumps(shape)})
-        file = self._file(layout.INPUTS_FILE, pa.schema(fields, metadata=facts), self.codec)
-        group = layout.group_rows(shape[1], dtype.itemsize)
-        opened = MatrixWriter(file, shape, dtype, group)
-        self._open.append(opened)
-        return opened
 
     def parameters(self, parameters: Sequence[tuple[str, str, NDArray[Any]]]) -> StoredFile:
         """Writes ``parameters.parquet``.
@@ -104,29 +99,20 @@ class RunWriter:
         dtypes = [array.dtype for _, _, array in parameters]
         single = all(dtype == np.float32 for dtype in dtypes)
         dtype: np.dtype[Any] = np.dtype("f4" if single else "f8")
-        floats = pa.field("item", pa.from_numpy_dtype(dtype), nullable=False)
-        sizes = pa.field("item", pa.int64(), nullable=False)
-        schema = pa.schema(
-            [
-                pa.field("layer", pa.string(), nullable=False),
-                pa.field("name", pa.string(), nullable=False),
-                pa.field("shape", pa.list_(sizes), nullable=False),
-                pa.field("values", pa.list_(floats), nullable=False),
-            ],
-            metadata=self._facts({layout.FACT_DTYPES: json.dumps([d.name for d in dtypes])}),
-        )
-        file = self._file(layout.PARAMETERS_FILE, schema, self.codec)
-        for part in _groups(parameters):
-            shapes = [np.array(array.shape, dtype="i8") for _, _, array in part]
-            values = [np.asarray(array, dtype=dtype).reshape(-1) for _, _, array in part]
-            parts = [
-                columns.column([layer for layer, _, _ in part], "string"),
-                columns.column([name for _, name, _ in part], "string"),
-                columns.list_column(shapes, schema.field("shape").type),
-                columns.list_column(values, schema.field("values").type),
-            ]
-            file.write(pa.Table.from_arrays(parts, schema=schema))
-        return file.close()
+        facts = self._facts({layout.FACT_DTYPES: json.dumps([d.name for d in dtypes])})
+        if self.codec != "none" or sum(a.size for _, _, a in parameters) > _FEW_PARAMETERS:
+            from runner.store.table_file import write_parameters
+
+            return write_parameters(self.staging, self.sums, parameters, dtype, facts, self.codec)
+        shapes = [np.array(array.shape, dtype="i8") for _, _, array in parameters]
+        values = [np.asarray(array, dtype=dtype).reshape(-1) for _, _, array in parameters]
+        parts: list[tuple[str, str, Any]] = [
+            ("layer", "text", [layer for layer, _, _ in parameters]),
+            ("name", "text", [name for _, name, _ in parameters]),
+            ("shape", "i8", small.Lists(shapes)),
+            ("values", dtype.str[1:], small.Lists(values)),
+        ]
+        return self._write(layout.PARAMETERS_FILE, small.to_bytes(parts, facts))
 
     def layer(
         self,
@@ -167,14 +153,19 @@ class RunWriter:
         folder = self.staging / layout.LAYERS_FOLDER
         with writing(folder):
             folder.mkdir(exist_ok=True)
-        path = layout.layer_file(position, name, n_layers)
-        fields = matrix.fields(matrix.OUTPUTS, n_neurons, np.dtype(dtype))
-        schema = pa.schema(fields, metadata=facts)
-        file = self._file(path, schema, _known(codec or self.codec))
-        group = layout.group_rows(n_neurons, np.dtype(dtype).itemsize, together)
-        opened = MatrixWriter(file, (n_samples, n_neurons), np.dtype(dtype), group)
-        self._open.append(opened)
-        return opened
+        kept = np.dtype(dtype)
+        return self._begin(
+            Matrix(
+                path=layout.layer_file(position, name, n_layers),
+                names=layout.OUTPUTS,
+                shape=(n_samples, n_neurons),
+                dtype=kept,
+                target=None,
+                facts=facts,
+                codec=_known(codec or self.codec),
+                group=layout.group_rows(n_neurons, kept.itemsize, together),
+            )
+        )
 
     def layers(self, rows: Sequence[Mapping[str, Any]]) -> StoredFile:
         """Writes ``layers.parquet``, and with it says that all layers are complete.
@@ -183,10 +174,9 @@ class RunWriter:
             rows: one for each layer, with the keys of :data:`layout.LAYER_COLUMNS`.
         """
         parts = [(name, kind, [row[name] for row in rows]) for name, kind in layout.LAYER_COLUMNS]
-        data = small.to_bytes(parts, self._facts({}))
-        self.sums[layout.LAYERS_FILE] = write_file(self.staging / layout.LAYERS_FILE, data)
+        stored = self._write(layout.LAYERS_FILE, small.to_bytes(parts, self._facts({})))
         self.complete = True
-        return StoredFile(layout.LAYERS_FILE, len(data))
+        return stored
 
     def discard(self) -> None:
         """Takes away what is not complete: the layers, unless all are there, and torn files."""
@@ -202,8 +192,20 @@ class RunWriter:
                 with contextlib.suppress(OSError):
                     (self.staging / path).unlink()
 
-    def _file(self, path: str, schema: pa.Schema, codec: str) -> TableFile:
-        return TableFile(self.staging, path, self.sums, schema, codec)
+    def _begin(self, matrix: Matrix) -> MatrixWriter:
+        opened: MatrixWriter
+        if matrix.is_small:
+            opened = SmallMatrix(matrix, self.staging, self.sums)
+        else:
+            from runner.store.table_file import LargeMatrix
+
+            opened = LargeMatrix(matrix, self.staging, self.sums)
+        self._open.append(opened)
+        return opened
+
+    def _write(self, path: str, data: bytes) -> StoredFile:
+        self.sums[path] = write_file(self.staging / path, data)
+        return StoredFile(path, len(data))
 
     def _facts(self, more: Mapping[str, str]) -> dict[str, str]:
         version = {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)}
@@ -221,18 +223,3 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind in "iu" or values.dtype in (np.float32, np.float64):
         return values.astype(values.dtype.newbyteorder("="), copy=False)
     return values.astype(np.float64)
-
-
-def _groups(
-    parameters: Sequence[tuple[str, str, NDArray[Any]]],
-) -> list[list[tuple[str, str, NDArray[Any]]]]:
-    """Parameters in row groups, so that reading one takes a bounded part of the file."""
-    groups: list[list[tuple[str, str, NDArray[Any]]]] = []
-    size = _PARAMETER_GROUP
-    for parameter in parameters:
-        if size >= _PARAMETER_GROUP:
-            groups.append([])
-            size = 0
-        groups[-1].append(parameter)
-        size += parameter[2].size
-    return groups
