@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LIBRARIES = {"nnfs", "numpy", "pyarrow", "runner", "threadpoolctl"}
-"""All that a run is made of."""
+LIBRARIES = {"nnfs", "numpy", "runner", "threadpoolctl"}
+"""All that a small run is made of; a large one has pyarrow besides."""
 
 # Loaded where they happen to be installed: by Python itself, and by pyarrow (cloudpickle).
 _OF_THE_MACHINE = (

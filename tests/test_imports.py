@@ -234,10 +234,11 @@ def test_completion_loads_next_to_nothing(
     assert loaded.isdisjoint({"numpy", "pyarrow", "hydra", "omegaconf", "rich", *HEAVY})
 
 
-def test_run_loads_no_pandas(tmp_path: Path) -> None:
-    loaded = loaded_after(call("data.samples=5"), tmp_path)
-    assert {"numpy", "pyarrow"} <= loaded
-    assert loaded.isdisjoint(HEAVY)
+@pytest.mark.parametrize(("samples", "writes"), [(5, set()), (9000, {"pyarrow"})])
+def test_run_loads_no_pandas(tmp_path: Path, samples: int, writes: set[str]) -> None:
+    loaded = loaded_after(call(f"data.samples={samples}"), tmp_path)
+    assert {"numpy", *writes} <= loaded
+    assert loaded.isdisjoint({"pyarrow", *HEAVY} - writes)
 
 
 def test_verb_loads_no_hydra(tmp_path: Path) -> None:
