@@ -39,6 +39,7 @@ from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
 from runner.store.commit import STEPS, Sealed, seal, sync_files
+from runner.store.shared import SharedInputs
 from runner.store.write import RunWriter
 
 log = logging.getLogger("runner")
@@ -78,6 +79,7 @@ def execute(
     facts: Gathering | None = None,
     ended: Callable[[dict[str, Any]], None] = lambda record: None,
     put_in_place: Callable[[Sealed], None] | None = None,
+    shared: SharedInputs | None = None,
 ) -> Result:
     """Does a run in a directory that is claimed, and commits it, however it ends.
 
@@ -94,6 +96,7 @@ def execute(
             and as ``layers`` the rows of ``layers.parquet``.
         put_in_place: takes a run whose files are all written, to commit it with others; None: it
             is committed here.
+        shared: the inputs that earlier runs of this process have stored; None: it stores its own.
 
     Returns:
         The finished run.
@@ -116,7 +119,7 @@ def execute(
             log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
             _write_hydra_files(claim.directory, job.hydra_files)
             plan = plan or prepare(job, instantiate)
-            inputs = Inputs(plan.source, writer)
+            inputs = Inputs(plan.source, writer, shared)
             end.origin.update(origin_of(inputs.digest, job.config, instantiate))
             with limits.one_blas_thread():
                 layers, metrics, notes = _pass(

@@ -14,6 +14,7 @@ from runner.errors import ConfigError
 from runner.forward.run import tiled
 from runner.numerics import TILE
 from runner.store import layout
+from runner.store.shared import SharedInputs
 from runner.store.write import RunWriter
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Inputs:
     Args:
         source: the dataset.
         writer: of the run's files.
+        shared: what earlier runs have stored, where this is one of many.
 
     Attributes:
         digest: SHA-256 over inputs and targets; see :class:`DatasetDigest`.
@@ -38,7 +40,9 @@ class Inputs:
         ConfigError: the user's table is not what it was when the run was planned.
     """
 
-    def __init__(self, source: Source, writer: RunWriter) -> None:
+    def __init__(
+        self, source: Source, writer: RunWriter, shared: SharedInputs | None = None
+    ) -> None:
         self.classes: tuple[int, int] | None = None
         self._writer = writer
         self._held: Dataset | None = None
@@ -48,16 +52,22 @@ class Inputs:
         try:
             if source.rows is None:
                 self._held = source.make()
-                blocks = iter([self._held])
+                held = list(self._passing(iter([self._held]), digest))
             else:
-                blocks = source.rows.blocks()
-            writer.inputs_of(self._passing(blocks, digest), shape)
+                held = []
+                writer.inputs_of(self._passing(source.rows.blocks(), digest), shape)
         except ConfigError as error:
             raise error.under("data") from None
         if self._has_targets:
             for part in self.targets():
                 digest.targets(part)
         self.digest = digest.hexdigest()
+        if shared and shared.take(self.digest, writer):
+            return
+        if held:
+            writer.inputs_of(held, shape)
+        if shared:
+            shared.note(self.digest, writer)
 
     def tiles(self) -> Iterator[NDArray[Any]]:
         """The inputs, (rows, n_features), a tile after the other."""

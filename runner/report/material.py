@@ -13,7 +13,8 @@ from runner.numerics import TILE
 from runner.report.replay import Replay
 from runner.report.sample import READ, Sample, scattered, thin
 from runner.store import layout
-from runner.store.matrix import INPUTS, StoredMatrix
+from runner.store.layout import INPUTS
+from runner.store.matrix import StoredMatrix
 from runner.store.read import Layer, Run
 
 _WHOLE = 1 << 22

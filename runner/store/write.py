@@ -17,6 +17,7 @@ from runner.store.claim import Claim
 from runner.store.files import write_file, writing
 from runner.store.matrix_file import Matrix, MatrixWriter, SmallMatrix, StoredFile
 
+_VERSION = {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)}
 _FEW_PARAMETERS = 1 << 16  # values that are written without pyarrow
 
 
@@ -79,7 +80,8 @@ class RunWriter:
                     shape=shape,
                     dtype=inputs.dtype,
                     target=None if targets is None else targets.dtype,
-                    facts=self._facts({layout.FACT_SHAPE: json.dumps(shape)}),
+                    # Without the run's id: the runs of a sweep may have the same file.
+                    facts={**_VERSION, layout.FACT_SHAPE: json.dumps(shape)},
                     codec=self.codec,
                     group=layout.group_rows(shape[1], inputs.dtype.itemsize),
                 )
@@ -208,8 +210,7 @@ class RunWriter:
         return StoredFile(path, len(data))
 
     def _facts(self, more: Mapping[str, str]) -> dict[str, str]:
-        version = {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)}
-        return {**version, layout.FACT_RUN_ID: self.run_id, **more}
+        return {**_VERSION, layout.FACT_RUN_ID: self.run_id, **more}
 
 
 def _known(codec: str) -> str:

@@ -26,6 +26,7 @@ from runner.store.claim import Claim, claim
 from runner.store.commit import Sealed, commit_all, sync_ends, tidy
 from runner.store.owner import is_alive, read_claim
 from runner.store.remains import is_abandoned, remove
+from runner.store.shared import SharedInputs
 from runner.store.sweeps import job_row, row_of_run
 from runner.sweep.around import inside_run_job
 from runner.sweep.by_hydra import JobConfig
@@ -73,6 +74,7 @@ class Work:
     facts: SharedFacts
     callbacks: Callbacks = field(default_factory=Callbacks)
     only: Callable[[JobConfig], bool] | None = None
+    shared: SharedInputs = field(default_factory=SharedInputs, init=False, repr=False)
 
     def __call__(self, numbers: Iterable[int]) -> Iterator[Row]:
         """Does jobs; gives their rows in order, also of those that fail.
@@ -121,6 +123,7 @@ class Work:
                 HydraInstantiate(),
                 threads=self.threads,
                 facts=self.facts,
+                shared=self.shared,
                 ended=lambda record: rows.append(job_row(number, directory, record)),
             )
             if composed.usual:
