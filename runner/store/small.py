@@ -12,51 +12,30 @@ https://github.com/apache/parquet-format
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.store import thrift
+from runner.store import column_chunk, thrift
+from runner.store.column_chunk import Chunk, Lists
 from runner.store.thrift import BINARY, I32, I64, LIST, STOP, STRUCT
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    Values = list[Any] | Lists | NDArray[Any]
+
+__all__ = ["Lists", "to_bytes"]
 
 _MAGIC = b"PAR1"
 _CREATED_BY = b"runner"
 
 _BOOLEAN, _INT32, _INT64, _FLOAT, _DOUBLE, _BYTE_ARRAY = 0, 1, 2, 4, 5, 6
 _REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
-_PLAIN, _RLE = 0, 3
 _UTF8, _LIST, _MICROS = 0, 3, 10
 _INTEGERS = {"u1": 11, "u2": 12, "u4": 13, "u8": 14, "i1": 15, "i2": 16, "i4": 17, "i8": 18}
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
-
 _EMPTY = thrift.struct()
-# PageHeader: a data page, its bytes, its bytes compressed, its checksum, and as DataPageHeader how
-# many values, in plain encoding, with both kinds of levels in runs.
-_HEADER = thrift.struct(
-    (1, I32, thrift.integer(0)),
-    (2, I32, b"%b"),
-    (3, I32, b"%b"),
-    (4, I32, b"%b"),
-    (
-        5,
-        STRUCT,
-        thrift.struct(
-            (1, I32, b"%b"),
-            (2, I32, thrift.integer(_PLAIN)),
-            (3, I32, thrift.integer(_RLE)),
-            (4, I32, thrift.integer(_RLE)),
-        ),
-    ),
-)
 _TRUE = 1  # the type of a field that is a boolean, and true
 
 
@@ -96,27 +75,7 @@ _TYPES = {
 """Kinds as in :data:`runner.store.columns.TYPES`, strings without null, and numpy's numbers."""
 
 
-class _Chunk(NamedTuple):
-    """A column's page, and what the footer says of it but where it is."""
-
-    page: bytes
-    facts: bytes
-
-
-@dataclass(frozen=True)
-class Lists:
-    """A column of lists of numbers, none of them null.
-
-    Attributes:
-        arrays: (n,) each, all of one type.
-    """
-
-    arrays: Sequence[NDArray[Any]]
-
-
-def to_bytes(
-    columns: Iterable[tuple[str, str, list[Any] | Lists | NDArray[Any]]], facts: Mapping[str, str]
-) -> bytes:
+def to_bytes(columns: Iterable[tuple[str, str, Values]], facts: Mapping[str, str]) -> bytes:
     """A table as a whole parquet file.
 
     Args:
@@ -129,18 +88,7 @@ def to_bytes(
     parts, footer, shape = [_MAGIC], [], []
     offset, rows = len(_MAGIC), 0
     for name, kind, values in columns:
-        if isinstance(values, Lists):
-            rows, nesting, chunk = len(values.arrays), _OF_LISTS, _lists(kind, values.arrays)
-        elif not isinstance(values, list):
-            data = _bytes(kind, values)
-            rows, nesting, chunk = len(values), _ALL_THERE, _chunk(len(values), data)
-        elif kind == "strings":
-            rows, nesting, chunk = len(values), _OF_TEXTS, _texts(values)
-        elif kind == "text":
-            data = _byte_arrays(values)
-            rows, nesting, chunk = len(values), _ALL_THERE, _chunk(len(values), data)
-        else:
-            rows, nesting, chunk = len(values), _NULLABLE, _plain(kind, values)
+        rows, nesting, chunk = _laid_out(kind, values)
         shape.append((name, kind, nesting))
         parts.append(chunk.page)
         # ColumnChunk: file_offset 0, then meta_data.
@@ -175,13 +123,21 @@ def to_bytes(
 _ALL_THERE, _NULLABLE, _OF_LISTS, _OF_TEXTS = range(4)
 
 
+def _laid_out(kind: str, values: Values) -> tuple[int, int, Chunk]:
+    """How many rows, how the values lie in them, and their page."""
+    if isinstance(values, Lists):
+        return len(values.arrays), _OF_LISTS, column_chunk.lists(kind, values.arrays)
+    if not isinstance(values, list):
+        return len(values), _ALL_THERE, column_chunk.numbers(kind, values)
+    if kind == "strings":
+        return len(values), _OF_TEXTS, column_chunk.texts(values)
+    if kind == "text":
+        return len(values), _ALL_THERE, column_chunk.words(values)
+    return len(values), _NULLABLE, column_chunk.plain(kind, values)
+
+
 def _text(value: str) -> bytes:
-    return thrift.binary(_utf8(value))
-
-
-def _utf8(value: str) -> bytes:
-    # Text that came from the system with bytes that are no UTF-8 must not stop a commit.
-    return value.encode("utf-8", "backslashreplace")
+    return thrift.binary(column_chunk.utf8(value))
 
 
 @lru_cache(maxsize=64)
@@ -235,103 +191,14 @@ def _path(name: str, kind: str, nesting: int) -> bytes:
     physical = _TYPES["string" if nesting == _OF_TEXTS else kind].physical
     fields = thrift.struct(
         (1, I32, thrift.integer(physical)),
-        (2, LIST, thrift.items(I32, [thrift.integer(_PLAIN), thrift.integer(_RLE)])),
+        (
+            2,
+            LIST,
+            thrift.items(
+                I32, [thrift.integer(column_chunk.PLAIN), thrift.integer(column_chunk.RLE)]
+            ),
+        ),
         (3, LIST, thrift.items(BINARY, [_text(part) for part in path])),
         (4, I32, thrift.integer(0)),
     )
     return fields.removesuffix(STOP)
-
-
-def _plain(kind: str, values: Sequence[Any]) -> _Chunk:
-    """A column of values of Python's, or None."""
-    if len(values) == 1 and kind != "double":
-        return _one(kind, values[0])
-    return _nullable(kind, values)
-
-
-@lru_cache(maxsize=4096)
-def _one(kind: str, value: Any) -> _Chunk:
-    return _nullable(kind, [value])
-
-
-def _nullable(kind: str, values: Sequence[Any]) -> _Chunk:
-    there = [value for value in values if value is not None]
-    if kind == "string":
-        body = _byte_arrays(there)
-    elif kind == "bool":
-        bits = sum(1 << i for i, value in enumerate(there) if value)
-        body = bits.to_bytes((len(there) + 7) // 8, "little")
-    elif kind == "double":
-        body = struct.pack(f"<{len(there)}d", *there)
-    else:
-        ticks = [(v - _EPOCH) // _TICK for v in there] if kind == "timestamp" else there
-        body = struct.pack(f"<{len(there)}q", *ticks)
-    if len(there) == len(values):
-        runs = [(1, len(values))]
-    else:
-        runs = [(value is not None, 1) for value in values]
-    return _chunk(len(values), _levels(runs) + body)
-
-
-def _texts(values: Sequence[Any]) -> _Chunk:
-    """A column of lists of str, or None."""
-    repetition, definition = list[tuple[int, int]](), list[tuple[int, int]]()
-    for texts in values:
-        count = len(texts or ())
-        repetition += _list_runs(count)
-        definition.append((3, count) if count else (texts is not None, 1))
-    body = _byte_arrays([text for texts in values for text in texts or ()])
-    n = sum(count for _, count in definition)
-    return _chunk(n, _levels(repetition) + _levels(definition) + body)
-
-
-def _lists(kind: str, arrays: Sequence[NDArray[Any]]) -> _Chunk:
-    """A column of lists of numbers, none of them null."""
-    repetition, definition = list[tuple[int, int]](), list[tuple[int, int]]()
-    for array in arrays:
-        repetition += _list_runs(len(array))
-        definition.append((1, len(array)) if len(array) else (0, 1))
-    body = b"".join([_bytes(kind, array) for array in arrays])
-    n = sum(count for _, count in definition)
-    return _chunk(n, _levels(repetition) + _levels(definition) + body)
-
-
-def _bytes(kind: str, values: NDArray[Any]) -> bytes:
-    """Numbers as parquet has them: little-endian, integers of 32 or of 64 bits."""
-    target = kind if kind[1] in "48" else f"{kind[0]}4"
-    return values.astype(_dtype(target), copy=False).tobytes()
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    import numpy as np
-
-    return np.dtype(f"<{name}")
-
-
-def _byte_arrays(texts: Iterable[str]) -> bytes:
-    parts = []
-    for text in texts:
-        data = _utf8(text)
-        parts.append(struct.pack("<I", len(data)) + data)
-    return b"".join(parts)
-
-
-def _list_runs(count: int) -> list[tuple[int, int]]:
-    """Repetition levels of a list: its first element, or that there is none, begins a row."""
-    return [(0, 1), (1, count - 1)] if count > 1 else [(0, 1)]
-
-
-def _levels(runs: Iterable[tuple[int, int]]) -> bytes:
-    """Levels as (level, how many times) in runs, after the size of all of them."""
-    data = b"".join([thrift.varint(count << 1) + bytes([level]) for level, count in runs])
-    return struct.pack("<I", len(data)) + data
-
-
-def _chunk(n_values: int, data: bytes) -> _Chunk:
-    """A column's only page."""
-    count, size, checksum = thrift.integer(n_values), thrift.integer(len(data)), zlib.crc32(data)
-    signed = thrift.integer(checksum - (checksum >> 31 << 32))
-    page = _HEADER % (size, size, signed, count) + data
-    whole = thrift.integer(len(page))
-    # Fields 5 to 7 of ColumnMetaData: values, bytes, and bytes compressed.
-    return _Chunk(page, b"\x16%b\x16%b\x16%b" % (count, whole, whole))
