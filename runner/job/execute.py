@@ -9,25 +9,22 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runner import limits
 from runner.errors import (
     LayerFailedError,
-    RunnerError,
     WriteError,
     clip,
-    interruption,
     one_line,
 )
 from runner.forward import network
 from runner.forward.run import run
 from runner.forward.statistics import ClassMetrics
 from runner.forward.targets import Instantiate
+from runner.job.end import End, alone, begun, fail
 from runner.job.inputs import Inputs
-from runner.job.interrupts import held_back
 from runner.job.job import Job
 from runner.job.keeper import Keepers
 from runner.job.log import close_logs_in, log_end, run_log
@@ -38,7 +35,7 @@ from runner.numerics import TILE
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
-from runner.store.commit import STEPS, Sealed, seal, sync_files
+from runner.store.commit import Sealed
 from runner.store.shared import SharedInputs
 from runner.store.write import RunWriter
 
@@ -113,7 +110,7 @@ def execute(
         facts = Gathering(threads=threads or limits.cores())
         facts.start()
     writer = RunWriter(claim, run_id)
-    end = _End(writer, _record(job, run_id), facts, ended, put_in_place or _put_in_place)
+    end = End(writer, begun(job, run_id), facts, ended, put_in_place or alone)
     try:
         with run_log(claim.directory) if own_log else nullcontext():
             log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
@@ -135,7 +132,7 @@ def execute(
     except BaseException as error:
         ours = _in_our_words(error, job, plan)
         if not (claim.directory / layout.RUN_FILE).exists():
-            _fail(end, claim, ours)
+            fail(end, claim, ours)
         if ours is error:
             raise
         raise ours from error
@@ -161,25 +158,11 @@ def record_failure(
     facts = Gathering(threads=limits.cores())
     facts.start()
     run_id = secrets.token_hex(8)
-    end = _End(RunWriter(claim, run_id), _record(job, run_id), facts, records.append, _put_in_place)
+    end = End(RunWriter(claim, run_id), begun(job, run_id), facts, records.append, alone)
     _write_hydra_files(claim.directory, job.hydra_files)
     log_end(claim.directory, reason)
     end.commit(status, one_line(reason), [], {})
     return records[0]
-
-
-def _record(job: Job, run_id: str) -> dict[str, Any]:
-    """What is known of a run before it begins."""
-    return {
-        "run_id": run_id,
-        "name": job.stored["name"],
-        "tags": job.tags,
-        "start_time": datetime.now(UTC),
-        "overrides": list(job.overrides),
-        "config": job.config_json,
-        "config_hash": job.config_hash,
-        "params": job.params(),
-    }
 
 
 def _pass(
@@ -252,73 +235,3 @@ def _write_hydra_files(directory: Path, files: Mapping[str, str]) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise WriteError(folder, error.strerror or str(error)) from error
-
-
-@dataclass(frozen=True)
-class _End:
-    """What every end of a run has in common."""
-
-    writer: RunWriter
-    record: dict[str, Any]
-    facts: Gathering
-    ended: Callable[[dict[str, Any]], None]
-    put_in_place: Callable[[Sealed], None]
-    origin: dict[str, str | None] = field(default_factory=dict)
-
-    def commit(
-        self,
-        status: str,
-        error: str | None,
-        layers: list[dict[str, Any]],
-        metrics: Mapping[str, float],
-    ) -> None:
-        digests = [row["digest"] for row in layers]
-        self.record.update(
-            status=status,
-            error=error,
-            end_time=datetime.now(UTC),
-            digest=layout.run_digest(digests) if digests else None,
-            metrics=dict(metrics),
-            facts={**self.facts.result(), **self.origin},
-        )
-        self.put_in_place(seal(self.writer, self.record))
-        seconds = (self.record["end_time"] - self.record["start_time"]).total_seconds()
-        self.ended({**self.record, "layers": layers, "seconds": seconds})
-
-
-def _put_in_place(sealed: Sealed) -> None:
-    sync_files(sealed)
-    with held_back():
-        for step in STEPS[1:]:
-            step(sealed)
-
-
-def _fail(end: _End, claim: Claim, error: BaseException) -> None:
-    """Commits a run that did not finish, with the reason; a write that fails again is let be."""
-    status = layout.FAILED
-    signalled = interruption(error)
-    if signalled is not None:
-        status = layout.INTERRUPTED
-        reason = f"interrupted by signal {getattr(signalled, 'exit_code', 130) - 128}"
-    elif isinstance(error, RunnerError):
-        reason = one_line(str(error))
-    else:
-        reason = one_line(f"{type(error).__name__}: {error}")
-    try:
-        end.writer.discard()
-        if claim.directory.is_dir():
-            _log_failure(claim.directory, error, reason)
-            end.commit(status, reason, [], {})
-    except (WriteError, OSError):
-        claim.release()
-
-
-def _log_failure(directory: Path, error: BaseException, reason: str) -> None:
-    close_logs_in(directory)
-    if isinstance(error, LayerFailedError) and error.trace:
-        log_end(directory, f"{reason}\n{error.trace.rstrip()}")
-    elif isinstance(error, RunnerError) or interruption(error) is not None:
-        log_end(directory, reason)
-    else:
-        trace = "".join(traceback.format_exception(error)).rstrip()
-        log_end(directory, f"{reason}\n{trace}")
