@@ -14,12 +14,17 @@ from tests.benchmarks.measure import Course, Module, markdown, measure
 NAMES = (
     "compare",
     "composition",
+    "growth",
+    "reading",
     "single_run",
+    "streaming",
     "sweep",
     "sweep_growth",
     "sweep_on_disk",
     "tracking",
     "tracking_on_disk",
+    "writing",
+    "writing_wide",
 )
 """The modules here that are benchmarks."""
 

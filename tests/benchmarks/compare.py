@@ -28,12 +28,12 @@ def benchmark(folder: Path, *, quick: bool) -> Iterator[Benchmark]:
     """5,000,000 samples of 8 neurons, float32: one value differs, or all of them."""
     rows = 50_000 if quick else 5_000_000
     outputs = np.random.RandomState(0).standard_normal((rows, WIDTH)).astype(np.float32)
-    a = _store(folder / "a", outputs)
-    same = _store(folder / "same", outputs)
+    a = store_run(folder / "a", outputs)
+    same = store_run(folder / "same", outputs)
     outputs[rows // 2, 3] = np.nextafter(outputs[rows // 2, 3], np.float32(9))
-    one = _store(folder / "one", outputs)
+    one = store_run(folder / "one", outputs)
     outputs = np.random.RandomState(1).standard_normal((rows, WIDTH)).astype(np.float32)
-    every = _store(folder / "every", outputs)
+    every = store_run(folder / "every", outputs)
     del outputs
     contenders = [
         Contender("reading both (pyarrow)", lambda: _read(a, one)),
@@ -60,7 +60,7 @@ def benchmark(folder: Path, *, quick: bool) -> Iterator[Benchmark]:
     )
 
 
-def _store(directory: Path, outputs: np.ndarray[Any, Any]) -> Path:
+def store_run(directory: Path, outputs: np.ndarray[Any, Any]) -> Path:
     """A run of one layer, through the writer that every run goes through."""
     writer = RunWriter(claim(directory, stamped=False), directory.name)
     writer.inputs(np.ones((1, 2), np.float32), None)
