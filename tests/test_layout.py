@@ -41,6 +41,10 @@ def test_a_row_group_is_bounded_and_never_tiny() -> None:
     assert layout.group_rows(1024, 4) == 4096
     assert layout.group_rows(4096, 4) * 4096 * 4 <= 1 << 24
     assert layout.group_rows(10**9, 8) == 1
+    # Many layers are open at once: together they stay within 64 MiB, as far as a tile lets them.
+    assert layout.group_rows(64, 4, 131) == 65536
+    assert layout.group_rows(64, 4, 20 * 64) == 8192
+    assert layout.group_rows(64, 4, 1000 * 64) == 4096
 
 
 def test_the_digest_is_over_dtype_shape_and_little_endian_bytes() -> None:

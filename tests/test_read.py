@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runner.errors import DamagedError, NotFoundError, RunnerError
-from runner.store import layout
+from runner.store import layout, read
 from runner.store.claim import claim
 from runner.store.commit import commit, point_latest
 from runner.store.index import resolve, rows, runs
@@ -144,6 +144,42 @@ def test_one_neuron_reads_one_column(stored: Path, monkeypatch: pytest.MonkeyPat
     for index in (3, -1):
         with pytest.raises(NotFoundError, match="there is: 0 to 2"):
             layer.neuron(index)
+
+
+def test_a_neuron_of_a_large_file_is_verified_by_itself(
+    run_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever bit of header, footer or page flips: it is found, or the values are right."""
+    monkeypatch.setattr(read, "_LARGE", 0)
+    layer = load(run_copy).layers["dense1"]
+    expected = layer.neuron(1)
+    assert np.array_equal(expected, outputs(3)[:, 1])
+    assert layer.path is not None
+    file = run_copy / layer.path
+    good = file.read_bytes()
+    metadata = pq.ParquetFile(file).metadata
+    heads = [metadata.row_group(0).column(i).data_page_offset for i in range(3)]
+    footer = int.from_bytes(good[-8:-4], "little") + 8
+    places = [at for head in heads for at in range(head, head + 30)]
+    places += range(len(good) - footer, len(good))
+    refused = 0
+    for number, at in enumerate(places):
+        flipped = good[at] ^ 1 << number % 8
+        file.write_bytes(good[:at] + bytes([flipped]) + good[at + 1 :])
+        try:
+            found = load(run_copy).layers["dense1"].neuron(1)
+        except DamagedError:
+            refused += 1
+        else:
+            assert found.dtype == expected.dtype
+            assert found.tobytes() == expected.tobytes(), at
+    assert refused > len(places) / 3
+    # Nothing but its own pages is looked at.
+    at = heads[2] + 100
+    file.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    assert np.array_equal(load(run_copy).layers["dense1"].neuron(1), expected)
+    with pytest.raises(DamagedError):
+        load(run_copy).layers["dense1"].neuron(2)
 
 
 def test_rows_that_were_kept_and_those_that_were_not(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ _DRAWING = {"runner.data.spiral": 72, "runner.data.vertical": 40, "runner.data.s
 _MAKING = 20
 """Bytes a weight while a layer is made and stored, besides what is held of it: measured."""
 
-_SUMMING = 24
+_SUMMING = 16
 """Bytes a value of a tile while its statistics are taken, in float64."""
 
 _TARGET = 8

@@ -86,6 +86,17 @@ class RowGroup:
         """Rows that are in."""
         return self._filled
 
+    def is_whole(self, block: NDArray[Any]) -> bool:
+        """Whether a block is a group by itself, laid out in memory as arrow wants it."""
+        alone = self._wide and not self._filled and len(block) == self._rows
+        plain = block.dtype == self._matrix.dtype and block.flags.c_contiguous
+        return alone and plain and self._extra is None
+
+    def around(self, block: NDArray[Any]) -> pa.Table:
+        """Such a block as a table, without a copy."""
+        columns = [list_array(block, self._schema.field(0).type)]
+        return pa.Table.from_arrays(columns, schema=self._schema)
+
     def take(self, block: NDArray[Any], targets: NDArray[Any] | None = None) -> None:
         """Copies some rows in, and their targets where the file has any."""
         some = slice(self._filled, self._filled + len(block))
@@ -162,7 +173,7 @@ class StoredMatrix:
 
     def _block(self, file: Any, group: int) -> NDArray[Any]:
         rows, width = self.groups[group], self.shape[1]
-        self._make_sure_of_memory(rows, width)
+        self.make_sure_of_memory(rows, width)
         stored = file.read_row_group(group, columns=self.names)
         block = np.empty((rows, width), dtype=self.dtype)
         self._fill(block, stored)
@@ -175,7 +186,7 @@ class StoredMatrix:
     def read(self) -> NDArray[Any]:
         """All of it, (rows, n) in C order."""
         rows, width = self.shape
-        self._make_sure_of_memory(rows, width)
+        self.make_sure_of_memory(rows, width)
         whole: NDArray[Any] = np.empty(self.shape, dtype=self.dtype)
         start = 0
         with reading(self.path) as file:
@@ -217,7 +228,7 @@ class StoredMatrix:
 
     def other(self, name: str) -> NDArray[Any]:
         """A column of numbers by its name, (rows,)."""
-        self._make_sure_of_memory(self.shape[0], 1)
+        self.make_sure_of_memory(self.shape[0], 1)
         with reading(self.path) as file:
             return self._named(file, None, name)
 
@@ -251,7 +262,12 @@ class StoredMatrix:
             for index, column in enumerate(columns):
                 block[rows, index] = column[rows]
 
-    def _make_sure_of_memory(self, rows: int, width: int) -> None:
+    def make_sure_of_memory(self, rows: int, width: int) -> None:
+        """Refuses what the memory cannot hold.
+
+        Raises:
+            TooLargeError: so many values don't fit.
+        """
         needed, there = rows * width * self.dtype.itemsize, limits.available_memory()
         if there is not None and needed > there:
             problem = f"needs {limits.size(needed)} of memory, {limits.size(there)} is free"

@@ -90,8 +90,11 @@ class LargeMatrix(MatrixWriter):
         start = 0
         while start < len(batch):
             some = slice(start, start + self._group.room)
-            self._group.take(batch[some], None if targets is None else targets[some])
             start = some.stop
+            if self._group.is_whole(batch[some]):
+                self._file.write(self._group.around(batch[some]))
+                continue
+            self._group.take(batch[some], None if targets is None else targets[some])
             if not self._group.room:
                 self._file.write(self._group.table())
 
