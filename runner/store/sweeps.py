@@ -110,13 +110,20 @@ def known_rows(sweep: Path) -> dict[int, dict[str, Any]]:
     return rows
 
 
-def sweep_rows(sweep: Path) -> list[dict[str, Any]]:
-    """Every job of a sweep that ended, by number: index, journal, and runs that neither knows."""
-    rows = known_rows(sweep)
-    known = {row["directory"] for row in rows.values()}
+def sweep_rows(
+    sweep: Path, known: Mapping[int, dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """Every job of a sweep that ended, by number: index, journal, and runs that neither knows.
+
+    Args:
+        sweep: the directory.
+        known: number -> row, of whoever has them already; None: from the index and the journal.
+    """
+    rows = known_rows(sweep) if known is None else dict(known)
+    told = {row["directory"] for row in rows.values()}
     with os.scandir(sweep) as entries:
         there = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    for name in there - known:
+    for name in there - told:
         if (sweep / name / layout.RUN_FILE).exists():
             row = row_of_run(_number(name, rows), name, sweep)
             rows[row["number"]] = row
