@@ -53,7 +53,7 @@ def spot_check(composer: Composer, jobs: Sequence[tuple[str, ...]]) -> None:
         shape = composer.shape(job)
         if shape is not None:
             shapes.setdefault(shape, []).append(number)
-    chance = random.Random(repr(jobs[0]))  # noqa: S311 - of no secret
+    chance = random.Random(repr(jobs[:1]))  # noqa: S311 - of no secret
     for first, *others in shapes.values():
         if not others:
             continue  # Hydra composes it itself

@@ -6,6 +6,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -80,8 +81,9 @@ def _may_run_here(composed: JobConfig, workers: int) -> bool:
 def _in_workers(work: Work, numbers: Iterable[int], workers: int) -> Generator[Row, None, None]:
     pool: Pool[int, Row] = Pool(work, workers)
     try:
-        for number, answer in pool.run(numbers):
-            yield work.bury(number, str(answer)) if isinstance(answer, Died) else answer
+        with closing(pool.run(numbers)) as answers:
+            for number, answer in answers:
+                yield work.bury(number, str(answer)) if isinstance(answer, Died) else answer
     except (InterruptedRunError, GeneratorExit):
         # Some may have been deaf, and were killed; what they had begun is told by their claims.
         deadline = time.monotonic() + _BURY_SECONDS

@@ -17,7 +17,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -86,7 +86,7 @@ class Pool(Generic[Item, Answer]):
         self._seconds_per_item = _BATCH_SECONDS
         self.cut_off: list[Item] = []
 
-    def run(self, items: Iterable[Item]) -> Iterator[tuple[Item, Answer | Died]]:
+    def run(self, items: Iterable[Item]) -> Generator[tuple[Item, Answer | Died], None, None]:
         """The answers, as they come; every item is answered exactly once.
 
         Ends all workers before it ends itself, also when it is left early or interrupted.
