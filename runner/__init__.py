@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runner.analysis.compare import compare
     from runner.app.single import run
+    from runner.report.plot import Plot, plot
     from runner.store.index import runs
     from runner.store.read import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "load", "run", "runs"]
+__all__ = ["Plot", "__version__", "compare", "load", "plot", "run", "runs"]
 
 _HOME = {
+    "Plot": "runner.report.plot",
     "compare": "runner.analysis.compare",
     "load": "runner.store.read",
+    "plot": "runner.report.plot",
     "run": "runner.app.single",
     "runs": "runner.store.index",
 }

@@ -95,6 +95,10 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
+WHOLLY = {"pandas": "store/frame.py"}
+"""Library -> a module that is about it, and is itself imported in functions alone."""
+
+
 def wing(path: Path) -> str:
     """The wing that a module's path, relative to the package, lies in."""
     return path.parts[0].removesuffix(".py")
@@ -118,7 +122,8 @@ def complaints(path: Path, source: str) -> list[str]:
             continue
         if head in ALONE and not str(path).startswith(ALONE[head]):
             found.append(f"{where}, which only {' and '.join(ALONE[head])} may")
-        if head in NEVER_AT_THE_TOP and not item.in_function:
+        at_the_top = not item.in_function and WHOLLY.get(head) != str(path)
+        if head in NEVER_AT_THE_TOP and at_the_top:
             found.append(f"{where} at its top: import it where it is used")
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from runner.analysis.differences import Tolerance
 from runner.analysis.entries import entry_of
 from runner.analysis.part import Part
 from runner.errors import clip
+from runner.store import shown
 from runner.store.read import Run
 
 if TYPE_CHECKING:
@@ -122,18 +122,17 @@ class Comparison:
         }
 
     def __repr__(self) -> str:
-        return f"<Comparison {self.a.id[:8]} {self.b.id[:8]}: {self.sentence}>"
+        a, b = (run.metadata["name"] or run.id[:8] for run in (self.a, self.b))
+        return f"<Comparison {a} {b}: {self.sentence}>"
 
     def _repr_html_(self) -> str:
         sections = (("configuration", self.config), ("environment", self.environment))
         lists = "".join(
-            f"<p><b>{title}</b><br>{'<br>'.join(html.escape(str(c)) for c in found)}</p>"
-            for title, found in sections
-            if found
+            shown.headline(title, *map(str, found)) for title, found in sections if found
         )
         tables = "".join(map(_html_table, (self.table(), self.statistics_table())))
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
-        return f"<p>{html.escape(self.sentence)}</p>{lists}{tables}{notes}"
+        notes = shown.headline("notes", *self.notes()) if any(self.notes()) else ""
+        return f"{shown.headline(self.sentence)}{lists}{tables}{notes}"
 
     def table(self) -> list[tuple[str, ...]]:
         """The parts as text, the heads first."""
@@ -167,12 +166,9 @@ class Comparison:
 
 
 def _html_table(table: Sequence[Sequence[str]]) -> str:
+    """Those of its columns in which anything stands."""
     if not table:
         return ""
     head, *rows = table
-    cells = [_html_row("th", head), *(_html_row("td", row) for row in rows)]
-    return f"<table>{''.join(cells)}</table>"
-
-
-def _html_row(tag: str, cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
+    return shown.table([head[at] for at in used], [[row[at] for at in used] for row in rows])

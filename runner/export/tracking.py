@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from runner.console import Progress
+from runner.errors import MissingExtraError
 from runner.export.entry import RUN_ID, SWEEP_ID, Entry, names_in_sweep, of_run, of_sweep, sweep_id
 from runner.export.mlflow_store import Found, MlflowStore
 from runner.store import Run, load
@@ -42,7 +44,9 @@ def export_run(store: MlflowStore, run: Run, *, outputs: bool = True) -> Exporte
         return Exported(there.id, already=1)
     done = Exported("")
     entry = of_run(run, outputs=outputs)
-    done.id = _add(store, entry, done)
+    with TemporaryDirectory() as folder:
+        _add_report(run, entry, Path(folder))
+        done.id = _add(store, entry, done)
     return done
 
 
@@ -80,6 +84,17 @@ def export_sweep(store: MlflowStore, path: Path, *, outputs: bool = True) -> Exp
     if known:
         store.delete(known.id)
     return done
+
+
+def _add_report(run: Run, entry: Entry, folder: Path) -> None:
+    """The page of ``runner report``, where what draws it is installed."""
+    from runner.report.page import write
+    from runner.report.run import page_of_run
+
+    try:
+        entry.files["report.html"] = write(folder / "report.html", page_of_run(run))
+    except MissingExtraError:
+        entry.notes.append("without its report, which takes: pip install 'runner[report]'")
 
 
 def _add(store: MlflowStore, entry: Entry, done: Exported, parent: str | None = None) -> str:

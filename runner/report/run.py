@@ -47,7 +47,7 @@ def page_of_run(run: Run) -> str:
         headline=headline(run),
         data_charts=[
             {"title": title, "note": note, "chart": page.chart(spec)}
-            for title, note, spec in _data(material)
+            for title, note, spec in data_charts(material)
         ],
         features=material.n_features,
         network=whole.drawn(material),
@@ -207,7 +207,7 @@ class _Network:
         )
 
 
-def _data(material: Material) -> Iterator[tuple[str, str, charts.Spec]]:
+def data_charts(material: Material) -> Iterator[tuple[str, str, charts.Spec]]:
     """The data as the book shows it: first without colours, then with."""
     inputs, targets = material.inputs, material.targets
     if not inputs.size:

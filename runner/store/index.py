@@ -109,9 +109,10 @@ def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
 def runs(root: str | Path = "outputs") -> pd.DataFrame:
     """The same as a table: one row for each run, newest first, every column that any run has.
 
-    Whole numbers and truth values that some runs lack are of pandas' nullable types.
+    Whole numbers and truth values that some runs lack are of pandas' nullable types. A notebook
+    shows the columns in which something differs.
     """
-    import pandas as pd
+    from runner.store.frame import RunsFrame
 
     found = rows(root)
     names = dict.fromkeys(name for name, _ in layout.RUN_COLUMNS)
@@ -120,9 +121,7 @@ def runs(root: str | Path = "outputs") -> pd.DataFrame:
     names.pop("path", None)
     columns = {name: [row.get(name) for row in found] for name in [*names, "path"]}
     kinds = dict(layout.RUN_COLUMNS)
-    return pd.DataFrame(
-        {name: _series(values, kinds.get(name)) for name, values in columns.items()}
-    )
+    return RunsFrame({name: _series(values, kinds.get(name)) for name, values in columns.items()})
 
 
 def resolve(name: str, root: str | Path = "outputs") -> Path:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import runner  # the charts are upstairs: the package's head gets them
 from runner.errors import DamagedError, NotFoundError, clip
 from runner.store import layout
 from runner.store.owner import is_alive
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from runner import Plot
     from runner.store.matrix import StoredMatrix
 
 
@@ -28,6 +30,7 @@ class Layer:
     """One layer of a stored run.
 
     Attributes:
+        run: the run it belongs to.
         name, kind: as in the configuration; the name of its class.
         position: its place in the network, from 0.
         n_inputs, n_neurons, n_samples: sizes; ``n_samples`` also counts rows that were not kept.
@@ -40,7 +43,7 @@ class Layer:
     """
 
     def __init__(self, run: Run, row: dict[str, Any]) -> None:
-        self._run = run
+        self.run = run
         self.name: str = row["name"]
         self.kind: str = row["kind"]
         self.position: int = row["position"]
@@ -56,6 +59,10 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<Layer {self.name}: {self.kind}, {self.n_samples} x {self.n_neurons} {self.dtype}>"
+
+    def plot(self, kind: str = "distribution") -> Plot:
+        """A chart of the outputs; see :func:`runner.plot`."""
+        return runner.plot(self, kind)
 
     @cached_property
     def outputs(self) -> NDArray[Any]:
@@ -116,7 +123,7 @@ class Layer:
         if self.path is None:
             hint = "the run was made with save=statistics, which keeps no outputs"
             raise NotFoundError("outputs of layer", self.name, (), hint=hint)
-        files = self._run.files
+        files = self.run.files
         path = files.path(self.path) if check else files.unchecked(self.path)
         stored = matrix.StoredMatrix(path, layout.OUTPUTS)
         rows, width = stored.shape
@@ -133,7 +140,7 @@ class Layer:
             DamagedError: it is not what was written.
         """
         if self.path is not None:
-            self._run.files.path(self.path)
+            self.run.files.path(self.path)
 
     def check_size(self) -> None:
         """Looks at the file of the outputs without reading it: it is there, whole, and of a layer.
@@ -143,7 +150,7 @@ class Layer:
         """
         if self.path is None:
             return
-        path = self._run.files.unchecked(self.path)
+        path = self.run.files.unchecked(self.path)
         size = path.stat().st_size if path.is_file() else None
         if size != self.bytes:
             found = "is missing" if size is None else f"has {size} bytes, not {self.bytes}"
@@ -153,12 +160,12 @@ class Layer:
     @property
     def weights(self) -> NDArray[Any] | None:
         """(n_inputs, n_neurons), or None for a layer that has none."""
-        return self._run.parameters.get(self.name, {}).get("weights")
+        return self.run.parameters.get(self.name, {}).get("weights")
 
     @property
     def biases(self) -> NDArray[Any] | None:
         """(1, n_neurons), or None for a layer that has none."""
-        return self._run.parameters.get(self.name, {}).get("biases")
+        return self.run.parameters.get(self.name, {}).get("biases")
 
     @cached_property
     def _matrix(self) -> StoredMatrix:
@@ -187,7 +194,17 @@ class Run:
         self.metadata = read_row(self.files)
 
     def __repr__(self) -> str:
-        return f"<Run {self.id}: {self.status}, {', '.join(self.layers) or 'no layers'}>"
+        layers = ", ".join(self.layers) or "no layers"
+        return f"<Run {self.metadata['name'] or self.id}: {self.status}, {layers}>"
+
+    def _repr_html_(self) -> str:
+        from runner.store import shown
+
+        return shown.of_run(self)
+
+    def plot(self) -> Plot:
+        """A chart of the inputs, coloured by class; see :func:`runner.plot`."""
+        return runner.plot(self)
 
     @property
     def id(self) -> str:
