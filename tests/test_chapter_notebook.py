@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,24 @@ from tests.conftest import ROOT
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
-vl_convert = pytest.importorskip("vl_convert")
+pytest.importorskip("vl_convert")
 
 NOTEBOOK = ROOT / "docs" / "chapter_3.ipynb"
-DRAWN_BY = "vl_convert"
 
 
 def outputs(notebook: Any) -> list[list[dict[str, Any]]]:
     """Kind of content -> content, of everything that each cell put out."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [[dict(out.get("data", {"": out})) for out in cell.outputs] for cell in cells]
+    return [[_content(dict(out.get("data", {"": out}))) for out in cell.outputs] for cell in cells]
+
+
+def _content(shown: dict[str, Any]) -> dict[str, Any]:
+    """With what a drawing says and how many marks it has in its place: its looks may change."""
+    if svg := shown.get("image/svg+xml"):
+        elements = list(ET.fromstring(svg).iter())
+        texts = [element.text for element in elements if element.tag.endswith("text")]
+        shown["image/svg+xml"] = texts, sum(element.tag.endswith("path") for element in elements)
+    return shown
 
 
 @pytest.mark.filterwarnings("default")  # those of Jupyter's own parts are not ours
@@ -44,15 +53,10 @@ def test_the_notebook_shows_what_it_shows(tmp_path: Path, monkeypatch: pytest.Mo
     )
     client.execute()
     if os.environ.get("RUNNER_WRITE_NOTEBOOK"):
-        fresh.metadata = {**stored.metadata, DRAWN_BY: vl_convert.__version__}
+        fresh.metadata = stored.metadata
         nbformat.write(fresh, NOTEBOOK)
         return
     before, after = outputs(stored), outputs(fresh)
-    if stored.metadata[DRAWN_BY] != vl_convert.__version__:
-        # Another version draws the same in other words.
-        for shown in (each for cells in (before, after) for cell in cells for each in cell):
-            if "image/svg+xml" in shown:
-                shown["image/svg+xml"] = "<svg>"
     assert before == after
     assert sum("image/svg+xml" in shown for cell in after for shown in cell) == 3
 

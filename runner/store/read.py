@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from runner import Plot
     from runner.store.matrix import StoredMatrix
 
 
@@ -60,8 +59,8 @@ class Layer:
     def __repr__(self) -> str:
         return f"<Layer {self.name}: {self.kind}, {self.n_samples} x {self.n_neurons} {self.dtype}>"
 
-    def plot(self, kind: str = "distribution") -> Plot:
-        """A chart of the outputs; see :func:`runner.plot`."""
+    def plot(self, kind: str = "distribution") -> Any:
+        """A :class:`runner.Plot` of the outputs; see :func:`runner.plot`."""
         return runner.plot(self, kind)
 
     @cached_property
@@ -202,8 +201,8 @@ class Run:
 
         return shown.of_run(self)
 
-    def plot(self) -> Plot:
-        """A chart of the inputs, coloured by class; see :func:`runner.plot`."""
+    def plot(self) -> Any:
+        """A :class:`runner.Plot` of the inputs, coloured by class; see :func:`runner.plot`."""
         return runner.plot(self)
 
     @property
