@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,13 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from runner import limits
-from runner.data.arrow import open_csv, open_parquet
 from runner.data.columns import Columns, Part, Seen, UnreadableError
 from runner.data.dataset import sized_by
-from runner.data.npz import open_npz
 from runner.data.stream import Dataset, Rows, Shape, Source, is_held
 from runner.errors import ConfigError, TooLargeError, UnknownKeyError
 
-_OPEN: dict[str, Callable[[Path], Columns]] = {
-    ".csv": open_csv,
-    ".parquet": open_parquet,
-    ".npz": open_npz,
-}
-"""What a file's name ends in -> how it is opened."""
+_OPEN = {".csv": "arrow", ".parquet": "arrow", ".npz": "npz"}
+"""What a file's name ends in -> the module that opens it, by a function ``open_csv`` and so on."""
 
 _EMPTY = "the table is empty: it needs a row and a column at least"
 
@@ -214,7 +209,8 @@ def _open(path: str) -> Columns:
     kind = place.suffix.lower()
     if kind not in _OPEN:
         raise ConfigError("path", str(path), f"needs a file of {', '.join(_OPEN)}")
-    opened = _OPEN[kind](place)
+    opener = getattr(import_module(f"runner.data.{_OPEN[kind]}"), f"open_{kind[1:]}")
+    opened: Columns = opener(place)
     if opened.rows == 0 or not opened.names:
         raise UnreadableError(_EMPTY)
     twice = [n for n, count in Counter([*opened.names, *opened.groups]).items() if count > 1]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from queue import Queue
 from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from queue import Queue
 
 Task = Callable[[], None]
 
@@ -23,7 +25,11 @@ class Lanes:
     """
 
     def __init__(self, rooms: Sequence[int]) -> None:
-        self._queues = [Queue[Task | None](max(1, room)) for room in rooms]
+        if rooms:
+            from queue import Queue  # a small run has no use for it
+        self._queues: list[Queue[Task | None]] = [
+            Queue[Task | None](max(1, room)) for room in rooms
+        ]
         self._threads = [
             Thread(target=self._work, args=[queue], name=f"lane_{number}", daemon=True)
             for number, queue in enumerate(self._queues)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from queue import Queue
 
 from runner import limits
 from runner.errors import RunnerError, WriteError
@@ -46,6 +45,8 @@ class _Helper:
     _free = threading.BoundedSemaphore(max(1, limits.cores()))
 
     def __init__(self, digest: Callable[[bytes], None]) -> None:
+        from queue import Queue  # a small run has no use for it
+
         self._digest = digest
         self._waiting: Queue[bytes | None] = Queue(_CHUNKS)
         self._thread = threading.Thread(target=self._work, name="sha256", daemon=True)
