@@ -2,64 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-TREE = Path(__file__).parents[1]
-DOCUMENTS = sorted([*TREE.glob("*.md"), *TREE.glob("docs/**/*.md")])
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from tests.pages import FENCE, ROOT, SETS_UP, blocks, cold, matches, play
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+# The newcomer's page is about the tree, and played in a copy of it: test_contributing.py.
+PLAYED = [page for page in DOCUMENTS if page.name not in ("CONTRIBUTING.md", "CHANGELOG.md")]
+NEEDS = re.compile(r"^<!-- needs (\w+) -->$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-# What sets up an environment is pasted into a fresh one by .ci/run, not here.
-SETS_UP = "python3 -m venv"
 
 
-def blocks(document: Path) -> list[tuple[str, str]]:
-    """(language, text) of every fenced block."""
-    return BLOCK.findall(document.read_text(encoding="utf-8"))
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-def start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(TREE)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_readme_does_what_it_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PLAYED, ids=name_of)
+def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     """From top to bottom, in one folder, as somebody who pastes it would."""
-    files = [text for language, text in blocks(TREE / "README.md") if text.startswith("# my_")]
-    for text in files:
-        (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
-    commands = 0
-    for language, text in blocks(TREE / "README.md"):
-        if language == "python" and text not in files:
-            done = start([sys.executable, "-c", text], tmp_path)
-            assert done.returncode == 0, f"{text}\n{done.stderr}"
-            commands += 1
-        if language != "bash" or text.startswith(SETS_UP):
-            continue
-        for line in text.splitlines():
-            program, *arguments = shlex.split(line)
-            assert program == "python"
-            done = start([sys.executable, *arguments], tmp_path)
-            assert done.returncode == 0, f"{line}\n{done.stderr}"
-            commands += 1
-    assert commands >= 10
+    for extra in NEEDS.findall(page.read_text(encoding="utf-8")):
+        pytest.importorskip(extra)
+    for played in play(page, tmp_path, cold):
+        assert played.right, f"{name_of(page)}, {played!s}"
 
 
 def test_readme_has_two_set_up_commands() -> None:
     """.ci/run looks for exactly these: the first runs, the second tests."""
-    shown = [text for _, text in blocks(TREE / "README.md") if text.startswith(SETS_UP)]
+    shown = [b.text for b in blocks(ROOT / "README.md") if b.text.startswith(SETS_UP)]
     assert len(shown) == 2
     assert "-m runner layers=two_dense data.samples=100" in shown[0]
     assert "-m pytest" in shown[1]
@@ -68,21 +40,35 @@ def test_readme_has_two_set_up_commands() -> None:
 def test_readme_lists_the_verbs() -> None:
     from runner.cli import VERBS
 
-    text = (TREE / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `python -m runner (\w+)", text, re.MULTILINE)) == set(VERBS)
 
 
 def test_readme_lists_the_options() -> None:
-    text = (TREE / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     for group in ("data", "layers", "seeds", "numerics", "save", "experiment"):
         [row] = [line for line in text.splitlines() if line.startswith(f"| `{group}` |")]
-        options = {path.stem for path in (TREE / "conf" / group).glob("*.yaml")}
+        options = {path.stem for path in (ROOT / "conf" / group).glob("*.yaml")}
         assert set(re.findall(r"`(\w+)`", row)) == {group, *options}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(TREE)))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_lead_somewhere(document: Path) -> None:
-    text = BLOCK.sub("", document.read_text(encoding="utf-8"))
+    text = FENCE.sub("", document.read_text(encoding="utf-8"))
     for target in LINK.findall(text):
         if not target.startswith(("https://", "#")):
             assert (document.parent / target.partition("#")[0]).exists(), target
+
+
+def test_pictures_are_small() -> None:
+    pictures = [path for path in ROOT.glob("docs/**/*.*") if path.suffix in (".svg", ".png")]
+    assert len(pictures) >= 6
+    for path in pictures:
+        assert path.stat().st_size < 60_000, path.name
+
+
+def test_what_is_shown_is_compared() -> None:
+    assert matches("a … c\n…\nz\n", "a b c\nx\ny\nz\n")
+    assert matches("n  m\n", "n      m\n")
+    assert not matches("a … c\n", "a b d\n")
+    assert not matches("a\n", "a\nb\n")

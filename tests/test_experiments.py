@@ -33,6 +33,11 @@ def run(program: Program, name: str) -> Run:
 def test_its_command_works(program: Program, experiment: Path) -> None:
     arguments = command(experiment)
     assert f"experiment={experiment.stem}" in arguments
+    if arguments[0] == "-m":
+        # A study: its page sweeps with the same command, and test_docs plays it. Here, one job.
+        page = (ROOT / "docs" / "studies" / f"{experiment.stem}.md").read_text()
+        assert experiment.read_text().splitlines()[1].removeprefix("# ") in page
+        arguments = [f"experiment={experiment.stem}"]
     loaded = runner.load(program.run(*arguments))
     assert loaded.metadata["status"] == "FINISHED"
     assert loaded.metadata["name"] == experiment.stem

@@ -39,7 +39,8 @@ verbs
 overrides (Hydra's: key=value, +key=value, ~key; groups by their name)
   data=spiral|vertical|sine|book_sample|book_batch|table|normal|digits|iris|wine
   layers=one_dense|two_dense|book_two_layers|book_chapter_4|mlp
-  experiment=book_chapter_3|book_chapter_4|deep_tanh
+  experiment=book_chapter_3|book_chapter_4|deep_tanh|edge_of_chaos|he_and_glorot|
+    rounding_over_depth|similarity_over_width
   seeds=book|independent   numerics=nnfs|float32|float64   save=all|statistics|first
   name=... tags=[...] batch_size=65536 trust=[mymodule]   hydra.run.dir=DIR
 

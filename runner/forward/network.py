@@ -19,10 +19,12 @@ from runner.forward.custom import CustomLayer
 from runner.forward.targets import Instantiate, check_target
 from runner.layers import MLP, Layer
 from runner.numerics import Rule
+from runner.schema import BY_TARGET
 
 OURS: dict[str, Any] = {
-    f"runner.layers.{name}": getattr(runner.layers, name)
-    for name in ("Dense", "ReLU", "LeakyReLU", "Tanh", "Sigmoid", "Softmax", "Linear", "MLP")
+    target: getattr(runner.layers, target.removeprefix("runner.layers."))
+    for target in BY_TARGET
+    if target.startswith("runner.layers.")
 }
 """``_target_`` -> class, for the layers of this package."""
 
