@@ -262,8 +262,10 @@ def test_help_lists_the_verbs(program: Program) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         for verb, what in VERBS.items():
             assert re.search(rf"^  {verb} +{re.escape(what)}$", done.stdout, re.MULTILINE)
+    # A list that goes on in the next line ends in a bar.
+    options = re.sub(r"\|\n +", "|", done.stdout.split("overrides")[1])
     for group in ("data", "layers", "experiment", "seeds", "numerics", "save"):
-        [line] = re.findall(rf"\b{group}=([\w|]+)", done.stdout.split("overrides")[1])[:1]
+        [line] = re.findall(rf"\b{group}=([\w|]+)", options)[:1]
         assert set(line.split("|")) == {
             path.stem for path in (ROOT / "conf" / group).glob("*.yaml")
         }
