@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -120,6 +121,18 @@ def test_source_archive_holds_what_the_wheel_needs(tmp_path: Path, wheel: Path) 
     [built] = tmp_path.glob("*.whl")
     assert built.name == wheel.name
     assert contents(built) == contents(wheel)
+
+
+def test_source_archives_tests_pass_against_the_wheel(tmp_path: Path, python: Path) -> None:
+    """Some of them, from the archive without its package: what they import is what is installed."""
+    output(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=TREE)
+    [archive] = tmp_path.glob("*.tar.gz")
+    output("tar", "-xzf", archive, cwd=tmp_path)
+    [source] = [path for path in tmp_path.iterdir() if path.is_dir()]
+    shutil.rmtree(source / "runner")
+    chosen = ("tests/test_golden.py", "tests/test_layers.py")
+    told = output(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, cwd=source)
+    assert " passed" in told
 
 
 def contents(wheel: Path) -> dict[str, int]:

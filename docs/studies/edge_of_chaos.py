@@ -31,8 +31,9 @@ def correlations(run: Run) -> list[float]:
 
 def chi_1(run: Run, sigma_w: float) -> float:
     """sigma_w^2 E phi'^2, the mean over the layers that have settled; phi' = 1 - tanh^2."""
-    layers = [layer for layer in run.layers.values() if layer.kind == "Tanh"][SETTLED:]
-    return sigma_w**2 * float(np.mean([np.square(1 - np.square(a.outputs)) for a in layers]))
+    layers = [layer for layer in run.layers.values() if layer.kind == "Dense"][SETTLED:]
+    slopes = [1 - np.square(np.tanh(layer.outputs)) for layer in layers]
+    return sigma_w**2 * float(np.mean(np.square(slopes)))
 
 
 def predicted(run: Run) -> list[float]:
