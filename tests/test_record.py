@@ -9,7 +9,7 @@ import pytest
 from runner.errors import InterruptedRunError
 from runner.store.sweeps import sweep_rows
 from runner.sweep import record
-from runner.sweep.work import Row
+from runner.sweep.rows import Rows
 from tests.conftest import Program
 
 
@@ -22,7 +22,7 @@ def test_a_large_sweep_that_is_interrupted_keeps_its_journal(
     rows = {row["number"]: row for row in sweep_rows(sweep)}
     (sweep / "sweep.parquet").unlink()
     monkeypatch.setattr(record, "_MOST_IN_A_HURRY", most)
-    ended: dict[int, Row] = {}
+    ended = Rows()
 
     def interrupted() -> None:
         with record.indexing(sweep, ended) as keep:

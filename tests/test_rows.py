@@ -1,58 +1,44 @@
-"""Generated datasets as streams: the bits of nnfs, and its generator left where nnfs leaves it."""
+"""Rows that are packed by the block."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
 
-import numpy as np
 import pytest
-from numpy.random import RandomState
 
-import runner.data
-from runner.data import rows, stream
-
-SIZES: list[tuple[str, dict[str, int]]] = [
-    *(("spiral", {"samples": n, "classes": c}) for n, c in [(1, 1), (2, 2), (999, 3), (2001, 2)]),
-    *(("vertical", {"samples": n, "classes": c}) for n, c in [(1, 1), (2, 2), (999, 3), (2001, 2)]),
-    ("spiral", {"samples": 3, "classes": 256}),
-    ("sine", {"samples": 1}),
-    ("sine", {"samples": 2500}),
-    ("normal", {"samples": 2500, "features": 3}),
-    ("normal", {"samples": 3, "features": 2500}),
-]
+from runner.sweep import rows
+from runner.sweep.rows import Rows
+from runner.sweep.work import Row
 
 
-@pytest.mark.parametrize(("name", "sizes"), SIZES)
-def test_the_bits_and_the_generator_are_those_of_making_it_at_once(
-    name: str, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+def _row(number: int, status: str = "FINISHED") -> Row:
+    when = datetime(2026, 11, 24, tzinfo=UTC)
+    directory = f"of-{number}"
+    return {"number": number, "status": status, "directory": directory, "x": -0.0, "time": when}
+
+
+def test_they_come_back_as_they_were_and_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_BLOCK", 3)
+    kept = Rows()
+    numbers = [7, 1, 0, 2, 9, 8, 30, 4, 3, 5, 6]
+    for number in numbers:
+        kept.add(_row(number))
+    assert list(kept) == sorted(numbers)
+    assert repr(list(kept.values())) == repr([_row(number) for number in sorted(numbers)])
+    assert kept.directories == {f"of-{number}" for number in numbers}
+    with pytest.raises(KeyError):
+        kept[10]
+
+
+@pytest.mark.parametrize("between", [0, 1, 5])
+def test_of_two_with_one_number_the_later_one_counts(
+    monkeypatch: pytest.MonkeyPatch, between: int
 ) -> None:
-    for module in (rows, stream):
-        monkeypatch.setattr(module, "BLOCK_ROWS", 1000)
-    monkeypatch.setattr(stream, "HELD", 0)
-    at_once, streamed = RandomState(3), RandomState(3)
-    for state in (at_once, streamed):
-        state.randn()  # so that a number drawn ahead waits in the generator
-    made = runner.data.make(f"runner.data.{name}", sizes, at_once)
-    found = runner.data.source(f"runner.data.{name}", sizes, streamed).rows
-    assert found is not None
-    blocks = list(found.blocks())
-    assert max(len(block.inputs) for block in blocks) <= 1000
-    assert _joined(block.inputs for block in blocks) == (made.inputs.dtype, made.inputs.tobytes())
-    if made.targets is None:
-        assert found.targets is None
-        assert all(block.targets is None for block in blocks)
-    else:
-        expected = (made.targets.dtype, made.targets.tobytes())
-        assert _joined(block.targets for block in blocks) == expected
-        assert found.targets is not None
-        assert _joined(found.targets()) == expected
-    assert at_once.randn(3).tolist() == streamed.randn(3).tolist()
-
-
-def _joined(parts: Any) -> tuple[np.dtype[Any], bytes]:
-    whole = np.concatenate(list(parts))
-    return whole.dtype, whole.tobytes()
-
-
-def test_small_datasets_are_made_at_once() -> None:
-    assert runner.data.source("runner.data.spiral", {"samples": 100}, RandomState(0)).rows is None
+    monkeypatch.setattr(rows, "_BLOCK", 2)
+    kept = Rows()
+    kept.add(_row(0, "FAILED"))
+    for number in range(1, 1 + between):
+        kept.add(_row(number))
+    assert kept[0]["status"] == "FAILED"
+    kept.add(_row(0))
+    assert (kept[0]["status"], kept.statuses[0], len(kept)) == ("FINISHED", "FINISHED", 1 + between)

@@ -49,7 +49,7 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
     arguments: Any = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
     if getattr(sweeper, "claims_directory", False):
         outcome = sweeper.sweep(arguments)
-        directory, failed = outcome.directory, len(outcome.failed)
+        directory, failed = outcome.directory, outcome.failed
     else:
         configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
         directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from runner.errors import DamagedError, NotFoundError, RunnerError
 from runner.store import layout, seals
 from runner.store.files import hash_file, sync_directory, sync_file, write_file, writing
 from runner.store.journal import JOURNAL_FILE, journal_rows
+from runner.store.turned import as_columns
 
 INDEX_FILE = "sweep.parquet"
 SPEC_FILE = ".sweep.json"
@@ -46,7 +47,6 @@ COLUMNS = (
 )
 """The columns that every row of a sweep has; params.*, metrics.* and layers.* follow."""
 
-_KINDS = dict(COLUMNS)
 _TIMES = tuple(name for name, kind in COLUMNS if kind == "timestamp")
 
 
@@ -93,10 +93,6 @@ def row_of_run(number: int, directory: str, sweep: Path) -> dict[str, Any]:
     return job_row(number, directory, record)
 
 
-def _below(prefix: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in facts.items() if k.startswith(prefix)}
-
-
 def is_sweep(directory: Path) -> bool:
     """Whether a directory is a sweep's, however far it came."""
     return any((directory / name).exists() for name in FILES)
@@ -110,42 +106,46 @@ def known_rows(sweep: Path) -> dict[int, dict[str, Any]]:
     return rows
 
 
-def sweep_rows(
-    sweep: Path, known: Mapping[int, dict[str, Any]] | None = None
-) -> list[dict[str, Any]]:
-    """Every job of a sweep that ended, by number: index, journal, and runs that neither knows.
+def sweep_rows(sweep: Path) -> list[dict[str, Any]]:
+    """Every job of a sweep that ended, by number: index, journal, and runs that neither knows."""
+    rows = known_rows(sweep)
+    for row in unknown_rows(sweep, {row["directory"] for row in rows.values()}, rows):
+        rows[row["number"]] = row
+    return list(present(sweep, [rows[number] for number in sorted(rows)]))
+
+
+def unknown_rows(sweep: Path, told: set[str], numbers: Iterable[int]) -> list[dict[str, Any]]:
+    """The rows of the runs that nobody has told of.
 
     Args:
         sweep: the directory.
-        known: number -> row, of whoever has them already; None: from the index and the journal.
+        told: the directories of the others, relative to it.
+        numbers: of the others.
     """
-    rows = known_rows(sweep) if known is None else dict(known)
-    told = {row["directory"] for row in rows.values()}
-    with os.scandir(sweep) as entries:
-        there = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    for name in there - told:
+    taken: dict[int, Any] = dict.fromkeys(numbers)
+    found = []
+    for name in _folders(sweep) - told:
         if (sweep / name / layout.RUN_FILE).exists():
-            row = row_of_run(_number(name, rows), name, sweep)
-            rows[row["number"]] = row
-    gone = [
-        number
-        for number, row in rows.items()
-        if row["run_id"] and not _is_there(sweep, row["directory"], there)
-    ]
-    for number in gone:  # taken away by `runner rm`
-        del rows[number]
-    return [rows[number] for number in sorted(rows)]
+            row = row_of_run(_number(name, taken), name, sweep)
+            taken[row["number"]] = None
+            found.append(row)
+    return found
 
 
-def write_index(sweep: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def present(sweep: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows without those of runs that were taken away, by ``runner rm`` for instance."""
+    there = _folders(sweep)
+    for row in rows:
+        if not row["run_id"] or _is_there(sweep, row["directory"], there):
+            yield row
+
+
+def write_index(sweep: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes ``sweep.parquet`` and takes the journal away; a kill leaves one of them whole."""
     from runner.store import columns
     from runner.store.parquet import to_bytes
 
-    names = dict.fromkeys(name for name, _ in COLUMNS)
-    for row in rows:
-        names.update(dict.fromkeys(row))
-    parts = [(name, *_column([row.get(name) for row in rows], _KINDS.get(name))) for name in names]
+    parts = as_columns(rows, dict(COLUMNS))
     facts = {
         layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
         FACT_SWEEP_ID: sweep_id(sweep),
@@ -262,6 +262,11 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         return columns.rows(file.read()), json.loads(known[FACT_FILES])
 
 
+def _folders(sweep: Path) -> set[str]:
+    with os.scandir(sweep) as entries:
+        return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+
+
 def _number(name: str, taken: Mapping[int, Any]) -> int:
     """The job's number, which is the directory's name unless the user named the directories."""
     if name.isdecimal() and int(name) not in taken:
@@ -273,18 +278,3 @@ def _is_there(sweep: Path, directory: str, there: Container[str]) -> bool:
     if "/" not in directory:
         return directory in there
     return (sweep / directory / layout.RUN_FILE).exists()  # named by the user, or reused
-
-
-def _column(values: list[Any], kind: str | None) -> tuple[str, list[Any]]:
-    """The type that holds all values of a column, and the values for it."""
-    if kind is not None:
-        return kind, values
-    from runner.store.plain import storable
-
-    stored = [storable(value) for value in values]
-    kinds = {name for (name, _), value in zip(stored, values, strict=True) if value is not None}
-    if kinds <= {"int64", "double"} and "double" in kinds:
-        return "double", [None if value is None else float(value) for _, value in stored]
-    if len(kinds) == 1:
-        return kinds.pop(), [value for _, value in stored]
-    return "string", [None if value is None else str(value) for _, value in stored]

@@ -24,6 +24,7 @@ from runner.sweep.jobs import jobs_of, spot_check
 from runner.sweep.local import do_all, n_workers
 from runner.sweep.record import indexing
 from runner.sweep.reuse import Reuse
+from runner.sweep.rows import Rows
 from runner.sweep.spec import hydra_overrides, recomposed, spec_of
 from runner.sweep.summary import Summary
 from runner.sweep.work import Row, SharedFacts, Work
@@ -41,16 +42,11 @@ class Outcome:
 
     Attributes:
         directory: of the sweep.
-        rows: of all its jobs, by number.
+        failed: how many of its jobs did not finish.
     """
 
     directory: Path
-    rows: list[Row]
-
-    @property
-    def failed(self) -> list[Row]:
-        """The jobs that did not finish."""
-        return [row for row in self.rows if row["status"] != layout.FINISHED]
+    failed: int
 
 
 class Driver:
@@ -179,8 +175,10 @@ class Driver:
         threads = max(1, limits.cores() // workers)
         facts = SharedFacts(threads=threads)
         work = Work(composer, jobs, 0, directory, threads, facts, self._context.callbacks)
-        rows = {row["number"]: row for row in sweep_rows(directory)}
-        done = {number for number, row in rows.items() if row["status"] == layout.FINISHED}
+        rows = Rows()
+        for row in sweep_rows(directory):
+            rows.add(row)
+        done = {n for n, status in rows.statuses.items() if status == layout.FINISHED}
         todo = [number for number in range(len(jobs)) if number not in done]
         with (
             _saying_how_to_go_on(directory, rows, len(jobs)),
@@ -190,19 +188,19 @@ class Driver:
             if self._options["skip_existing"]:
                 reuse = Reuse(directory, work.facts)
                 for number in list(todo):
-                    row = reuse.find(number, composer, jobs[number])
-                    if row is not None:
+                    found = reuse.find(number, composer, jobs[number])
+                    if found is not None:
                         todo.remove(number)
-                        summary.ended(record(row))
+                        summary.ended(record(found))
             # Closed here, so that what is in flight is recorded before the index is written.
             with closing(self._rows(work, todo, workers, crew)) as ended:
                 for row in ended:
                     summary.ended(record(row))
                     if self._options["fail_fast"] and row["status"] != layout.FINISHED:
                         break
-        ordered = [rows[number] for number in sorted(rows)]
-        summary.show(directory, ordered, len(jobs))
-        return Outcome(directory, ordered)
+        summary.show(directory, rows.values(), len(jobs))
+        failed = sum(status != layout.FINISHED for status in rows.statuses.values())
+        return Outcome(directory, failed)
 
     def _rows(
         self, work: Work, todo: Sequence[int], workers: int, crew: Crew | None
@@ -215,11 +213,11 @@ class Driver:
 
 
 @contextmanager
-def _saying_how_to_go_on(directory: Path, rows: Mapping[int, Row], total: int) -> Iterator[None]:
+def _saying_how_to_go_on(directory: Path, rows: Rows, total: int) -> Iterator[None]:
     try:
         yield
     except (InterruptedRunError, LostError):
-        done = sum(row["status"] == layout.FINISHED for row in rows.values())
+        done = sum(status == layout.FINISHED for status in rows.statuses.values())
         console.say(f"{done} of {total} jobs are finished; the rest:")
         console.say(f"  python -m runner -m hydra.sweeper.resume={directory}")
         raise

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from runner.errors import InterruptedRunError
 from runner.store.journal import Journal
-from runner.store.sweeps import sweep_id, sweep_rows, write_index
+from runner.store.sweeps import present, sweep_id, unknown_rows, write_index
+from runner.sweep.rows import Rows
 from runner.sweep.work import Row
 
 _MOST_IN_A_HURRY = 5000  # rows: some 0.2 s
 
 
 @contextmanager
-def indexing(directory: Path, rows: dict[int, Row]) -> Iterator[Any]:
+def indexing(directory: Path, rows: Rows) -> Iterator[Callable[[Row], Row]]:
     """Takes rows into the journal as they come, and into the index at the end, come what may.
 
     After a signal there is no time for the index of a large sweep: the journal has it all.
@@ -25,9 +24,7 @@ def indexing(directory: Path, rows: dict[int, Row]) -> Iterator[Any]:
     journal = Journal(directory, sweep_id(directory))
 
     def record(row: Row) -> Row:
-        # A row from a worker brings its own copies of the names of a hundred columns.
-        row = {sys.intern(name): value for name, value in row.items()}
-        rows[row["number"]] = row
+        rows.add(row)
         journal.append([row])
         return row
 
@@ -41,6 +38,6 @@ def indexing(directory: Path, rows: dict[int, Row]) -> Iterator[Any]:
         journal.close()
         if not hurried:
             # A job in flight when a signal came has recorded itself in its run.
-            there = sweep_rows(directory, rows)
-            rows |= {row["number"]: row for row in there}
-            write_index(directory, there)
+            for row in unknown_rows(directory, rows.directories, rows):
+                rows.add(row)
+            write_index(directory, present(directory, rows.values()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -59,31 +60,33 @@ class Summary:
             self._drawn = now
             self._draw()
 
-    def show(self, directory: Path, rows: Sequence[Row], total: int) -> None:
+    def show(self, directory: Path, rows: Iterable[Row], total: int) -> None:
         """Some that finished, all that failed with its overrides and its reason, and the sum."""
-        finished = [row for row in rows if row["status"] == layout.FINISHED]
-        failed = [row for row in rows if row["status"] != layout.FINISHED]
-        point = _point_of(rows)
-        if finished:
-            console.say(_table_of(finished[:_MOST_FINISHED], point))
-            if len(finished) > _MOST_FINISHED:
-                console.say(f"… and {len(finished) - _MOST_FINISHED} more: runner ls {directory}")
-        if failed:
-            console.say(f"{len(failed)} of {total} jobs failed:")
+        told = _Told()
+        for row in rows:
+            told.take(row)
+        if told.finished:
+            console.say(_table_of(told.first, told.point))
+            if told.finished > len(told.first):
+                more = told.finished - len(told.first)
+                console.say(f"… and {more} more: runner ls {directory}")
+        if told.failed:
+            console.say(f"{told.failed} of {total} jobs failed:")
             cells = [
-                (str(row["number"]), point(row), row["error"] or row["status"])
-                for row in failed[:_MOST_FAILURES]
+                (str(row["number"]), told.point(row), row["error"] or row["status"])
+                for row in told.failures
             ]
             console.say(console.table(("job", "overrides", "reason"), cells))
-            if len(failed) > _MOST_FAILURES:
-                console.say(f"… and {len(failed) - _MOST_FAILURES} more: runner ls {directory}")
+            if told.failed > len(cells):
+                where = f"""runner ls {directory} --where "status <> 'FINISHED'\""""
+                console.say(f"… and {told.failed - len(cells)} more: {where}")
         seconds = time.monotonic() - self._begun
-        reused = sum(bool(row.get("reused")) for row in rows)
         parts = [f"{total} job{'' if total == 1 else 's'}"]
-        parts += [f"{len(finished)} finished", f"{len(failed)} failed"]
+        parts += [f"{told.finished} finished", f"{told.failed} failed"]
         parts += [f"{self._before} before"] if self._before else []
-        parts += [f"{reused} reused"] if reused else []
-        parts += [f"{total - len(rows)} not done"] if total > len(rows) else []
+        parts += [f"{told.reused} reused"] if told.reused else []
+        left = total - told.finished - told.failed
+        parts += [f"{left} not done"] if left else []
         each = f", {console.duration(seconds / self._done)} a job" if self._done else ""
         console.say(f"{', '.join(parts)} in {console.duration(seconds)}{each}")
 
@@ -107,16 +110,32 @@ class Summary:
         self._bar.update(self._task, completed=self._done, counts=counts)
 
 
-def _point_of(rows: Sequence[Row]) -> Callable[[Row], str]:
-    """Gives of a job's overrides those that not all jobs have."""
-    same = set(rows[0]["overrides"] if len(rows) > 1 else ())
-    for row in rows:
-        same.intersection_update(row["overrides"])
+@dataclass
+class _Told:
+    """What is said of the jobs, taken in one at a time: there may be many."""
 
-    def point(row: Row) -> str:
+    finished: int = 0
+    failed: int = 0
+    reused: int = 0
+    first: list[Row] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+    same: set[str] | None = None
+
+    def take(self, row: Row) -> None:
+        fine = row["status"] == layout.FINISHED
+        self.finished += fine
+        self.failed += not fine
+        self.reused += bool(row["reused"])
+        shown, most = (self.first, _MOST_FINISHED) if fine else (self.failures, _MOST_FAILURES)
+        if len(shown) < most:
+            shown.append(row)
+        given = row["overrides"]
+        self.same = set(given) if self.same is None else self.same.intersection(given)
+
+    def point(self, row: Row) -> str:
+        """Of a job's overrides those that not all jobs have."""
+        same = self.same if self.same and self.finished + self.failed > 1 else ()
         return clip(" ".join(text for text in row["overrides"] if text not in same), 60)
-
-    return point
 
 
 def _table_of(rows: Sequence[Row], point: Callable[[Row], str]) -> str:
