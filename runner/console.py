@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -66,19 +68,50 @@ class Progress:
         self._bar.start()
 
 
-def give(result: object) -> None:
-    """A result, on stdout, where nothing else goes."""
-    print(result, flush=True)
+# What moves the cursor, changes colours, or turns the direction of writing; and halves of
+# characters, which no terminal takes. Line ends and tabs stay.
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def safe(text: str) -> str:
+    """Text from anywhere as it may go to a terminal: control characters spelt out."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def safe_line(text: str) -> str:
+    """The same for what is to stay on one line."""
+    return safe(text).replace("\n", "\\n")
+
+
+def give(path: object) -> None:
+    """The directory of a run or a sweep: on stdout, to be read by programs to the byte."""
+    text = f"{path}\n"
+    if sys.stdout.isatty():
+        text = safe(text)
+    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(os.fsencode(text))
+    except AttributeError:  # replaced by somebody, a notebook for instance
+        sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def out(text: str) -> None:
+    """What was asked for, on stdout."""
+    print(safe(text))
 
 
 def say(text: str) -> None:
     """A line for the person at the terminal: stderr, so that stdout holds results alone."""
-    print(text, file=sys.stderr, flush=True)
+    print(safe(text), file=sys.stderr, flush=True)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns lined up: text to the left, numbers to the right, two spaces between."""
-    cells = [list(head), *map(list, rows)]
+    # A line end within a cell would be the end of the row.
+    cells = [[safe_line(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     numeric = [all(is_number(row[column]) for row in rows) for column in range(len(head))]
     lines = []

@@ -78,9 +78,8 @@ class NotFoundError(RunnerError, LookupError):
         self.kind = kind
         self.asked = asked
         self.available = tuple(available)
-        super().__init__(
-            f"no {kind} {clip(show(asked), 60)}: {hint or _did_you_mean(asked, self.available)}"
-        )
+        shown = clip(show(asked), 60) or "''"
+        super().__init__(f"no {kind} {shown}: {hint or _did_you_mean(asked, self.available)}")
 
 
 class UntrustedError(RunnerError, PermissionError):

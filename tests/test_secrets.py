@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import runner
 from runner.errors import ConfigError, UsageError
-from runner.job.secrecy import Secrets
+from runner.job.secrecy import Secrets, literal_secrets
 from tests.conftest import Program
 
 SECRET = "hunter2-correct-horse-battery-staple-0123456789"
@@ -115,3 +117,94 @@ def test_hide() -> None:
     same = ConfigError("other", "text", "is wrong")
     secrets.hide_in(same)
     assert str(same) == "other=text: is wrong"
+
+
+VALUES = ("+layers.mine={_target_: mine.Uses, token: '${oc.env:SECRET}'}", "trust=[mine]")
+PLACE = "outputs/${oc.env:PLACE}/run"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*VALUES, f"hydra.run.dir={PLACE}"),
+        (*VALUES, f"hydra.run.dir={PLACE}", "hydra.job.chdir=true"),
+        ("-m", *VALUES, "seeds.seed=0,1", "hydra.launcher.n_jobs=1"),
+        ("-m", *VALUES, "seeds.seed=0,1", f"hydra.sweep.dir={PLACE}", "hydra.launcher.n_jobs=2"),
+        ("-m", *VALUES, "seeds.seed=0,1", "hydra/launcher=basic", "hydra/sweeper=basic"),
+    ],
+    ids=" ".join,
+)
+def test_planted(program: Program, arguments: tuple[str, ...], fails: bool) -> None:
+    """A secret in a layer's argument, and a folder's name from the environment: in no file."""
+    (program.folder / "mine.py").write_text(CODE.format(fails=fails))
+    place = "kept-in-a-folder-of-mine"
+    done = program.start(*arguments, env={**ENV, "PLACE": place})
+    assert done.returncode == fails, done.stderr
+    assert SECRET[:12] not in done.stdout + done.stderr
+    nowhere_below(program.folder / "outputs")
+    nowhere_below(Path(program.folder))
+    runs = list(program.folder.glob("outputs/**/run.parquet"))
+    assert runs
+    if "hydra/sweeper=basic" not in arguments:
+        for file in (path for path in program.folder.rglob("*") if path.is_file()):
+            assert place.encode() not in file.read_bytes(), file
+    shown = program.start("show", str(runs[0].parent), "--json").stdout
+    shown += program.start("ls", "--json").stdout + program.start("ls", "--csv").stdout
+    assert SECRET[:12] not in shown
+
+
+def test_a_directory_gives_no_secret_away(program: Program) -> None:
+    env = {"API_TOKEN": SECRET}
+    for arguments in (
+        ("hydra.run.dir=outputs/${oc.env:API_TOKEN}",),
+        ("name=${oc.env:API_TOKEN}", "hydra.run.dir=outputs/${name}"),
+        ("-m", "seeds.seed=0,1", "hydra.sweep.dir=outputs/${oc.env:API_TOKEN}"),
+    ):
+        done = program.start(*arguments, env=env)
+        assert done.returncode == 2, done.stderr
+        [line] = done.stderr.splitlines()
+        assert "API_TOKEN looks like a secret" in line
+        assert SECRET[:8] not in line
+        assert program.outputs == []
+
+
+@pytest.mark.parametrize("many", [(), ("-m",)])
+def test_what_was_typed_is_warned_of(program: Program, many: tuple[str, ...]) -> None:
+    typed = ["data=book_sample", "layers=one_dense", f"name={SECRET}", "+my.api_key=abcd"]
+    done = program.start(*many, *typed, env={"MY_PASSWORD": SECRET})
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings[0].startswith("warning: name was typed with the value of MY_PASSWORD")
+    assert "my.api_key looks like a secret" in warnings[1]
+    assert len(warnings) == 2
+    assert SECRET not in done.stderr
+
+
+def test_what_is_no_secret_is_not_warned_of() -> None:
+    values = {"name": "tokens", "layers.a.n_tokens": "5", "key": "abc", "my.token": "${oc.env:T}"}
+    environment = {"TOKEN": "short", "PATH": "/usr/bin", "HOME": "tokens"}
+    assert list(literal_secrets(values, environment)) == []
+
+
+def test_a_terminal_is_not_steered(program: Program) -> None:
+    """Text from a stored run with control characters goes out spelt, in every form."""
+    directory = program.run("data=book_sample", "layers=one_dense", "name=plain")
+    row = pq.read_table(directory / "run.parquet")
+    evil = "\x1b]0;owned\x07\x9b31m\u202e\nforged line"
+    for name in ("name", "error"):
+        at = row.column_names.index(name)
+        row = row.set_column(at, row.schema.field(name), pa.array([evil], pa.string()))
+    pq.write_table(row, directory / "run.parquet")
+    digest = hashlib.sha256((directory / "run.parquet").read_bytes()).hexdigest()
+    sums = (directory / "SHA256SUMS").read_text().splitlines()
+    sums = [s if not s.endswith("  run.parquet") else f"{digest}  run.parquet" for s in sums]
+    (directory / "SHA256SUMS").write_text("\n".join(sums) + "\n")
+    path = str(directory)
+    for call in (("show", path), ("show", path, "--json"), ("ls",), ("ls", "--json"),
+                 ("ls", "--csv"), ("compare", path, path), ("rm", path)):  # fmt: skip
+        done = program.start(*call)
+        text = done.stdout + done.stderr
+        assert not any(c in text for c in "\x1b\x07\x9b\u202e"), call
+        assert not any(line.startswith("forged") for line in text.splitlines()) or "--csv" in call
+    assert json.loads(program.start("show", path, "--json").stdout)["name"] == evil

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,9 +29,12 @@ with warnings.catch_warnings():
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
+from runner.app.allowed import check_hydra
 from runner.app.folders import config_directory, plugin_directory
 from runner.app.hints import translate
-from runner.errors import ConfigError, UsageError
+from runner.app.sources import checked_sources
+from runner.app.typed import check_overrides
+from runner.errors import UsageError
 
 CONFIG_NAME = "config"
 TASK_NAME = "runner"
@@ -109,7 +111,8 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
         )
     instance.clear()
     try:
-        yield Hydra.create_main_hydra2(task_name=TASK_NAME, config_search_path=search_path)
+        with checked_sources(config_dir):
+            yield Hydra.create_main_hydra2(task_name=TASK_NAME, config_search_path=search_path)
     finally:
         instance.hydra = outer
         HydraConfig.instance().cfg = outer_config
@@ -127,23 +130,16 @@ def compose(
     Raises:
         RunnerError: what Hydra refuses, in one line.
     """
-    _refuse_empty(overrides)
+    check_overrides(overrides)
     with speaking_our_words(hydra, overrides):
-        return hydra.compose_config(
+        cfg = hydra.compose_config(
             config_name=config_name or CONFIG_NAME,
             overrides=list(overrides),
             run_mode=RunMode.MULTIRUN if multirun else RunMode.RUN,
             with_log_configuration=False,
         )
-
-
-def _refuse_empty(overrides: Sequence[str]) -> None:
-    """Hydra merges `layers={}` with what is there, so that it would change nothing in silence."""
-    for text in overrides:
-        found = re.fullmatch(r"(?:\+\+)?([\w.@/]+)=\s*\{\s*\}\s*", text)
-        if found and not found[1].startswith("hydra"):
-            problem = f"is merged and so changes nothing; ~{found[1]}.NAME takes an entry away"
-            raise ConfigError(found[1], "{}", problem)
+        check_hydra(cfg)
+    return cfg
 
 
 @contextmanager

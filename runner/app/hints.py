@@ -12,7 +12,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, ValueNode
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -32,12 +32,14 @@ from runner.errors import (
     one_line,
     refusal,
 )
+from runner.schema import BY_TARGET
 
 _NEEDS = {
     "Integer": "needs a whole number",
     "Float": "needs a number",
     "Boolean": "needs true or false",
     "not Optional": "cannot be null",
+    "Cannot convert": "needs a text",
     "not a ListConfig": "needs a list: [1,2]",
     "is not a subclass": "needs a mapping",
     "Cannot assign": "needs a mapping",
@@ -87,9 +89,11 @@ def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerErro
     if isinstance(error, InterpolationResolutionError) or (isinstance(raw, str) and "${" in raw):
         # The value itself may come from the environment: neither it nor the reason is shown.
         missing = re.search(r"Environment variable '(\w+)' not found", str(error))
-        reason = f"no variable {missing[1]} in the environment" if missing else "cannot be resolved"
+        needs = next((need for mark, need in _NEEDS.items() if mark in str(error.msg)), None)
+        reason = f"{needs}, and what this gives is none" if needs else "cannot be resolved"
+        reason = f"no variable {missing[1]} in the environment" if missing else reason
         return ConfigError(key, raw if isinstance(raw, str) else "${…}", reason)
-    return ConfigError(key, error.value if error.value is not None else raw, _need(error))
+    return ConfigError(key, _value_of(error), _need(error))
 
 
 def _missing(error: MissingConfigException) -> RunnerError:
@@ -97,6 +101,11 @@ def _missing(error: MissingConfigException) -> RunnerError:
     group, _, option = path.rpartition("/")
     if group and options:
         return UnknownKeyError(group, option, option, options)
+    if "primary config" in str(error):
+        asked = clip(path or "config", 60)
+        return UsageError(
+            f"--config-name {asked}: no {asked}.yaml in --config-dir or --config-path"
+        )
     return UsageError(one_line(str(error)))
 
 
@@ -118,6 +127,10 @@ def _unknown_key(
         there = [k for k in there if k != "hydra"]
     if "." not in full_key and "=" in " ".join(overrides) and asked not in options:
         there = sorted({*there, *(group for group in options if "/" not in group)})
+    if value is None:
+        value = _value_of(error)
+    if not there and OmegaConf.get_type(error.parent_node) in BY_TARGET.values():
+        return ConfigError(key, value, "takes no keys of its own: leave it out")
     if not there:
         return ConfigError(key, value, f"is not there; to add it: +{clip(key, 60)}=…")
     return UnknownKeyError(key, value, asked, there)
@@ -126,13 +139,15 @@ def _unknown_key(
 def _invalid(error: OmegaConfBaseException, overrides: Sequence[str]) -> RunnerError:
     key, value = _given(error.full_key or "", overrides)
     if value is None:
-        raw = _raw(error)
-        value = error.value if error.value is not None else raw
+        value = _value_of(error)
     return ConfigError(key, value, "cannot be null" if value is None else _need(error))
 
 
 def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
     text = str(error)
+    known = _by_rule(text, overrides)
+    if known is not None:
+        return known
     ambiguous = re.search(r"Ambiguous value for argument '(.*)'", text)
     if ambiguous or "requires --multirun" in text:
         found = ambiguous or re.search(r"Sweep parameters '(.*)' requires", text)
@@ -148,6 +163,51 @@ def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
     if not isinstance(error, (HydraException, OmegaConfBaseException)) and not _raised_below(error):
         raise error
     return UsageError(one_line(text or type(error).__name__))
+
+
+_RULES = (
+    (r"An item is already at '(?P<key>[^']*)'", "is there already: leave out the +"),
+    (
+        r"Could not delete from config\. '(?P<key>.*)' does not exist",
+        "is not there to be taken away",
+    ),
+    (r"Could not delete from config\. The value of '(?P<key>[^']*)'", "has another value"),
+    (
+        r"Multiple values for (?:schema/)?(?P<key>[\w/.]*)",
+        "takes one option, and has one: no list, no +",
+    ),
+    (
+        r"schema/(?P<key>\w+)\S* appears more than once",
+        "these options define the same entry: choose one",
+    ),
+    (r"Could not (?:override|delete) '(?P<key>=?)'", "has no key; see --help"),
+    (r"force-add of config groups is not supported: '\+\+(?P<key>[^=]*)=", "leave out the ++"),
+    (r"Error merging override ~(?P<key>[^=]*)", "cannot be taken away: give it another value"),
+    (r"Error merging override [+]{0,2}(?P<key>[^=]*)=", "is of another kind than what is there"),
+    (r"hydra\.(?P<key>searchpath) must be a list", "needs a list of places: [file:///DIR]"),
+    (r"path=(?P<value>.*) is not available", "hydra.searchpath: no such folder or package"),
+    (r"registered for schema (?P<value>\w+)", "hydra.searchpath: needs file:// or pkg://"),
+)
+"""What is in Hydra's words, with the key -> what to say instead."""
+
+
+def _by_rule(text: str, overrides: Sequence[str]) -> RunnerError | None:
+    for pattern, problem in _RULES:
+        found = re.search(pattern, text)
+        if found is None:
+            continue
+        parts = found.groupdict()
+        if "value" in parts:
+            key, _, said = problem.partition(": ")
+            return ConfigError(key, parts["value"], said)
+        key = parts["key"]
+        for override in overrides:
+            typed, _, value = override.partition("=")
+            bare = typed.lstrip("+~")
+            if bare == key or bare.endswith(f".{key}"):
+                return ConfigError(typed if typed.startswith("~") else bare, value, problem)
+        return ConfigError(key, "", problem)
+    return None
 
 
 def _raised_below(error: BaseException) -> bool:
@@ -177,7 +237,7 @@ def _bad_yaml(error: YAMLError) -> RunnerError:
 def _given(full_key: str, overrides: Sequence[str]) -> tuple[str, Any]:
     """The key that was typed and its value; the full key and None where nobody typed it."""
     parser = OverridesParser.create()
-    for text in overrides:
+    for text in reversed(overrides):  # the last one wins
         try:
             override = parser.parse_override(text)
         except HydraException:
@@ -187,6 +247,8 @@ def _given(full_key: str, overrides: Sequence[str]) -> tuple[str, Any]:
             return key, text.partition("=")[2]
         if full_key.startswith((f"{key}.", f"{key}[")):
             value: Any = override.value()
+            if not isinstance(value, (dict, list)):
+                continue  # the option of a group
             for part in re.findall(r"[^.\[\]]+", full_key[len(key) :]):
                 try:
                     value = value[int(part)] if isinstance(value, list) else value[part]
@@ -204,6 +266,12 @@ def _keys(error: OmegaConfBaseException) -> Iterable[str]:
     if not isinstance(parent, DictConfig):
         return []
     return [str(key) for key in parent if not str(key).startswith("_")]
+
+
+def _value_of(error: OmegaConfBaseException) -> Any:
+    """What was refused, as a plain value."""
+    value = error.value if error.value is not None else _raw(error)
+    return value._value() if isinstance(value, ValueNode) else value
 
 
 def _raw(error: OmegaConfBaseException) -> Any:

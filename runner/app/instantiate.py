@@ -30,9 +30,9 @@ class HydraInstantiate:
             # What the reader's code prints is no result of ours.
             with redirect_stdout(sys.stderr):
                 found = _locate(target)
-        except Exception as error:  # noqa: BLE001 - importing runs the reader's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs the reader's code
             cause = error.__cause__ or error
-            reason = one_line(str(cause), 100)
+            reason = one_line(f"{type(cause).__name__}: {cause}", 100)
             raise ConfigError("_target_", target, f"cannot be imported: {reason}") from None
         try:
             instantiate({"_target_": target, "_partial_": True})

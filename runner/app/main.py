@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
 
+from runner import console
 from runner.app.cache import Composition
 from runner.app.compose import (
     CONFIG_NAME,
@@ -21,6 +22,7 @@ from runner.app.compose import (
 from runner.app.folders import add_current_folder
 from runner.app.single import run_single
 from runner.app.sweep import run_sweep
+from runner.app.typed import check_overrides
 from runner.errors import UsageError
 
 
@@ -31,6 +33,7 @@ def by_hydra(argv: Sequence[str], keep: Callable[[Composition], None] | None) ->
         argv: the arguments.
         keep: gets the composition of a single run, if another run may start from it.
     """
+    _only_once(argv)
     args = argument_parser().parse_args(list(argv))
     if args.experimental_rerun is not None:
         raise UsageError("--experimental-rerun unpickles a file: use `runner reproduce RUN`")
@@ -45,12 +48,18 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
     with hydra_session(args.config_dir, args.config_path) as hydra:
         if args.hydra_help or args.cfg or args.info or args.shell_completion:
             with speaking_our_words(hydra, args.overrides), _readers_may_leave():
-                _answer(hydra, args)
+                check_overrides(args.overrides)
+                try:
+                    _answer(hydra, args)
+                except SystemExit as error:
+                    if isinstance(error.code, str):
+                        raise UsageError(error.code) from None
+                    return 2 if error.code else 0  # Hydra has said why
             return 0
         if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
             return run_sweep(hydra, args.config_name, args.overrides)
         result = run_single(hydra, args.config_name, args.overrides, keep=keep)
-    print(result.directory, flush=True)
+    console.give(result.directory)
     return 0
 
 
@@ -65,6 +74,14 @@ def _readers_may_leave() -> Iterator[None]:
         signal.signal(signal.SIGPIPE, before)
 
 
+def _only_once(argv: Sequence[str]) -> None:
+    """Of two folders, Hydra's parser would take the last without a word."""
+    for names in (("-cd", "--config-dir"), ("-cp", "--config-path"), ("-cn", "--config-name")):
+        count = sum(word.partition("=")[0] in names for word in argv)
+        if count > 1:
+            raise UsageError(f"{names[1]} is given {count} times: say which")
+
+
 def _only_one_mode(args: Namespace) -> None:
     asked = [
         name
@@ -73,8 +90,13 @@ def _only_one_mode(args: Namespace) -> None:
     ]
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1].replace('_', '-')} do not go together")
-    if args.resolve and not args.cfg:
-        raise UsageError("--resolve goes with --cfg only")
+    for name in ("resolve", "package"):
+        if getattr(args, name) and not args.cfg:
+            raise UsageError(f"--{name} goes with --cfg only")
+    mode = _mode(args.overrides)
+    if (args.multirun and mode is RunMode.RUN) or (args.run and mode is RunMode.MULTIRUN):
+        said = "--multirun" if args.multirun else "--run"
+        raise UsageError(f"{said} and hydra.mode={mode.name} do not go together: leave one out")
 
 
 def _mode(overrides: Sequence[str]) -> RunMode | None:

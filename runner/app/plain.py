@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +14,11 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from runner.app.hints import explain_value
-from runner.errors import ConfigError, UnknownKeyError
-from runner.schema import BY_TARGET
+from runner.errors import ConfigError, UnknownKeyError, clip
+from runner.job import is_secret_name
+from runner.schema import BY_TARGET, Config
+
+_OUTPUT_DIR = re.compile(r"^ +output_dir: .*(?:\n {6,}.*)*", re.MULTILINE)
 
 
 def plain(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -41,10 +46,27 @@ def plain(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _complete(cfg: DictConfig) -> None:
     """Gives entries that name a class of ours without its schema the schema's types and keys."""
+    for field in dataclasses.fields(Config):
+        if field.name not in cfg:
+            raise ConfigError(field.name, "", "is needed by every run: don't take it away")
     if isinstance(cfg.get("layers"), DictConfig):
         for name in cfg.layers:
             _complete_entry(cfg.layers, str(name), f"layers.{name}")
     _complete_entry(cfg, "data", "data")
+    for group in ("seeds", "numerics", "save"):
+        _check_known(cfg, group)
+
+
+def _check_known(cfg: DictConfig, group: str) -> None:
+    """Refuses keys that were added to a group with ``+`` and that nobody would ever read."""
+    node = cfg._get_node(group)
+    kind = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    if kind is None or not dataclasses.is_dataclass(kind) or not isinstance(node, DictConfig):
+        return
+    known = [field.name for field in dataclasses.fields(kind)]
+    for key in node:
+        if key not in known:
+            raise UnknownKeyError(f"{group}.{key!s}", node.get(key), str(key), known)
 
 
 def _complete_entry(parent: DictConfig, name: str, key: str) -> None:
@@ -59,6 +81,9 @@ def _complete_entry(parent: DictConfig, name: str, key: str) -> None:
     for given, value in raw.items():
         if given not in known:
             there = [field for field in known if not field.startswith("_")]
+            if not there:
+                problem = f"{clip(str(raw['_target_']), 60)} takes no arguments"
+                raise ConfigError(f"{key}.{given}", value, problem)
             raise UnknownKeyError(f"{key}.{given}", value, str(given), there)
     if OmegaConf.get_type(entry) is schema:
         return
@@ -91,6 +116,44 @@ def _stored_child(node: Container, key: Any, raw: Any, value: Any) -> Any:
         return raw if uses else value
     child = node._get_node(key)
     return _stored(child, raw, value) if isinstance(child, Container) else value
+
+
+def environment_in(cfg: DictConfig, key: str) -> list[tuple[str, str]]:
+    """What of a directory's name comes from the environment, and the lookups to store instead.
+
+    Args:
+        cfg: the whole configuration.
+        key: ``hydra.run.dir`` or ``hydra.sweep.dir``.
+
+    Raises:
+        ConfigError: it cannot be resolved; or a variable looks like a secret, which the name of a
+            directory would give away.
+    """
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent)._get_node(name)
+    if node is None or "${" not in str(node._value()):
+        return []
+    with _watching_environment() as uses:
+        try:
+            node._maybe_dereference_node(throw_on_resolution_failure=True)
+        except OmegaConfBaseException as error:
+            raise explain_value(error) from None
+    for name in uses:
+        if is_secret_name(name):
+            problem = f"{name} looks like a secret, and all see a directory's name: take another"
+            raise ConfigError(key, node._value(), problem)
+    return [(os.environ[n], f"${{oc.env:{n}}}") for n in dict.fromkeys(uses) if os.environ.get(n)]
+
+
+def hidden(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """``hydra.yaml`` with the lookups in the line that says where the run is."""
+    return _OUTPUT_DIR.sub(lambda found: _without(found[0], pairs), text) if pairs else text
+
+
+def _without(line: str, pairs: Sequence[tuple[str, str]]) -> str:
+    for value, lookup in sorted(pairs, key=lambda pair: -len(pair[0])):
+        line = line.replace(value, lookup)
+    return line
 
 
 @contextmanager

@@ -189,7 +189,9 @@ def _main(argv: Sequence[str]) -> int:
     directory = args.dir.absolute() if args.dir else None
     done = reproduce(load(args.run), trust=trust, directory=directory)
     if args.json:
-        print(json.dumps({"directory": str(done.run.path), **_plain(done)}, indent=2, default=str))
+        console.out(
+            json.dumps({"directory": str(done.run.path), **_plain(done)}, indent=2, default=str)
+        )
     else:
         _say(done)
     return 0 if done.same else 1
@@ -212,18 +214,18 @@ def _plain(done: Reproduction) -> dict[str, Any]:
 
 def _say(done: Reproduction) -> None:
     found = done.comparison
-    print(f"run {found.a.id} again in {done.run.path}")
+    console.out(f"run {found.a.id} again in {done.run.path}")
     rows = [
         (part.a, "same" if part.bits else "differ", *(d[:12] for d in part.digests or ("", "")))
         for part in found.layers
     ]
-    print("\n" + console.table(("layer", "bits", "stored", "again"), rows))
+    console.out("\n" + console.table(("layer", "bits", "stored", "again"), rows))
     for note in done.notes:
-        print(f"\n{note}")
+        console.out(f"\n{note}")
     if found.environment:
-        print("\nenvironment, stored -> now")
+        console.out("\nenvironment, stored -> now")
         for change in found.environment:
-            print(f"  {change}")
+            console.out(f"  {change}")
     elif not done.same:
-        print("\nnothing that is on record of the environment differs")
-    print(f"\n{found.sentence}")
+        console.out("\nnothing that is on record of the environment differs")
+    console.out(f"\n{found.sentence}")

@@ -12,16 +12,19 @@ from typing import Any
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import run_job
+from hydra.core.utils import JobStatus, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
+from runner.app.allowed import check_log_files, check_printable
 from runner.app.cache import Composition
 from runner.app.compose import compose, hydra_session
-from runner.app.plain import plain
+from runner.app.hints import explain_value
+from runner.app.plain import environment_in, hidden, plain
 from runner.app.remember import composition
-from runner.app.work import carry_out, usual
-from runner.errors import ConfigError
+from runner.app.work import carry_out, usual, warn_of_secrets
+from runner.errors import ConfigError, RunnerError, one_line
 from runner.job import Job, Result
 from runner.store import load
 from runner.store.claim import Claim
@@ -81,6 +84,7 @@ def run_single(
         multirun=False,
     )
     HydraConfig.instance().set_config(cfg)
+    pairs = environment_in(cfg, "hydra.run.dir")
     directory, stamped = _directory(cfg)
     # Not by iterating, which would look up what is an interpolation in a text.
     typed: Any = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
@@ -93,19 +97,38 @@ def run_single(
     if not is_usual(cfg):
         return carry_out(
             work,
-            lambda claimed, do: _run_by_hydra(hydra, config_name, cfg, claimed, lambda: do(False)),
+            lambda claimed, do: _run_by_hydra(
+                hydra, config_name, cfg, claimed, lambda: _hide_and(do, claimed.directory, pairs)
+            ),
             quiet=quiet,
         )
 
     def files(claimed: Path) -> dict[str, str]:
         _set_output_dir(cfg, claimed)
-        return hydra_files(cfg)
+        warn_of_secrets(_typed_for_hydra(cfg))
+        files = hydra_files(cfg)
+        return {**files, "hydra.yaml": hidden(files["hydra.yaml"], pairs)}
 
     result = usual(work, files, quiet=quiet)
     found = composition(cfg, work, result.directory) if keep else None
     if keep and found:
         keep(found)
     return result
+
+
+def _typed_for_hydra(cfg: DictConfig) -> dict[str, str]:
+    """Key -> value of the overrides that are Hydra's, which it stores as they are."""
+    texts: Any = OmegaConf.to_container(cfg.hydra.overrides.hydra, resolve=False)
+    return {key: value for key, _, value in (text.partition("=") for text in texts)}
+
+
+def _hide_and(
+    do: Callable[[bool], Result], directory: Path, pairs: Sequence[tuple[str, str]]
+) -> Result:
+    """The run, once what Hydra has written of its directory is as it may be stored."""
+    for file in directory.glob("*/hydra.yaml") if pairs else ():
+        file.write_text(hidden(file.read_text("utf-8"), pairs), "utf-8")
+    return do(False)
 
 
 def hydra_files(cfg: DictConfig) -> dict[str, str]:
@@ -129,9 +152,13 @@ def _task(cfg: DictConfig) -> DictConfig:
 def _directory(cfg: DictConfig) -> tuple[Path, bool]:
     raw: Any = OmegaConf.to_container(cfg.hydra.run, resolve=False)
     pattern = str(raw["dir"])
-    text = str(OmegaConf.select(cfg, "hydra.run.dir"))
+    try:
+        text = str(OmegaConf.select(cfg, "hydra.run.dir"))
+    except OmegaConfBaseException as error:
+        raise explain_value(error) from None
     if not text.strip() or text == "None":
         raise ConfigError("hydra.run.dir", text, "needs a directory; leave it out for a new one")
+    check_printable("hydra.run.dir", text)
     return Path(text).absolute(), "${now:" in pattern
 
 
@@ -170,6 +197,19 @@ def logging_restored() -> Iterator[None]:
         root.setLevel(level)
 
 
+@contextmanager
+def speaking_of_logging() -> Iterator[None]:
+    """Turns what the ``logging`` library says of a configuration into an error of ours."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, RunnerError) or not str(error).startswith("Unable to configure"):
+            raise
+        reason = one_line(str(error.__cause__ or error), 80)
+        problem = f"{one_line(str(error), 60)}: {reason}"
+        raise ConfigError("hydra.job_logging", "…", problem) from None
+
+
 def _run_by_hydra(
     hydra: Hydra,
     config_name: str | None,
@@ -179,8 +219,10 @@ def _run_by_hydra(
 ) -> Result:
     """The same inside Hydra's own ``run_job``: callbacks, env_set, chdir, other logging."""
     _set_output_dir(cfg, claimed.directory)
+    warn_of_secrets(_typed_for_hydra(cfg))
+    check_log_files(cfg, "job_logging", claimed.directory)
     callbacks = Callbacks(cfg)
-    with logging_restored():
+    with logging_restored(), speaking_of_logging():
         callbacks.on_run_start(config=cfg, config_name=config_name)
         outcome = run_job(
             task_function=lambda task: do(),
@@ -190,6 +232,8 @@ def _run_by_hydra(
             hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
         )
         callbacks.on_run_end(config=cfg, config_name=config_name, job_return=outcome)
-    result = outcome.return_value
+    result = outcome._return_value
+    if outcome.status is JobStatus.FAILED:
+        raise result  # `outcome.return_value` would print a line of its own as well
     assert isinstance(result, Result)
     return result

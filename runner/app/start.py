@@ -67,7 +67,7 @@ def _start(argv: Sequence[str]) -> int:
     if found is not None and cache.fits((work := found.job()).directory):
         _collect_again()
         result = usual(work, found.files_in)
-        print(result.directory, flush=True)
+        console.give(result.directory)
         return 0
     from runner.app.main import by_hydra
 

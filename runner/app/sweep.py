@@ -14,9 +14,12 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log
 from hydra.types import HydraContext
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from runner import job
+from runner import console, job
+from runner.app.allowed import check_log_files, check_printable
 from runner.app.compose import compose
+from runner.app.hints import explain_value
 from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
 from runner.errors import ConfigError, MissingExtraError, UsageError
@@ -39,6 +42,7 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
     cfg = compose(hydra, config_name, overrides, multirun=True)
     _check_objective(cfg)
     HydraConfig.instance().set_config(cfg)
+    _check_directory(cfg)
     callbacks = Callbacks(cfg)
     callbacks.on_multirun_start(config=cfg, config_name=config_name)
     sweeper: Any = Plugins.instance().instantiate_sweeper(
@@ -55,7 +59,7 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
         directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
     callbacks.on_multirun_end(config=cfg, config_name=config_name)
     point_latest(Path("outputs"), directory)
-    print(directory, flush=True)
+    console.give(directory)
     return 1 if failed else 0
 
 
@@ -66,6 +70,15 @@ def _need_optuna() -> None:
         found = None
     if found is None:
         raise MissingExtraError("hydra-optuna-sweeper", "optuna", "hydra/sweeper=optuna")
+
+
+def _check_directory(cfg: Any) -> None:
+    try:
+        directory = str(OmegaConf.select(cfg, "hydra.sweep.dir"))
+    except OmegaConfBaseException as error:
+        raise explain_value(error) from None
+    check_printable("hydra.sweep.dir", directory)
+    check_log_files(cfg, "hydra_logging", Path(directory))
 
 
 def _check_objective(cfg: Any) -> None:

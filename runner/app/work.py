@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from runner import console, job
 from runner.app.instantiate import HydraInstantiate
@@ -30,6 +32,7 @@ def carry_out(work: Job, inside: Callable[[Claim, Do], Result], *, quiet: bool =
     except RunnerError as error:
         work.secrets.hide_in(error)
         raise
+    warn_of_secrets({key: value for key, (value, _) in work.params().items()})
     claimed = claim(work.directory, stamped=work.stamped)
     progress = console.Progress(plan.shape.n_samples * len(plan.layers), visible=not quiet)
 
@@ -52,6 +55,12 @@ def carry_out(work: Job, inside: Callable[[Claim, Do], Result], *, quiet: bool =
     if not quiet:
         show(result, plan)
     return result
+
+
+def warn_of_secrets(values: Mapping[str, Any]) -> None:
+    """Tells of what looks like a secret and was typed; see :func:`job.literal_secrets`."""
+    for note in job.literal_secrets(values, os.environ):
+        console.say(f"warning: {note}")
 
 
 def usual(

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from runner import console
-from runner.errors import RunnerError, UsageError, nearest, refusal
+from runner.errors import RunnerError, UsageError, clip, nearest, refusal
 
 VERBS = {
     "ls": "the runs, newest first",
@@ -84,7 +84,10 @@ def main(argv: Sequence[str]) -> int:
         if verb not in VERBS:
             match = nearest(verb, VERBS)
             hint = f"did you mean {match}?" if match else f"verbs: {', '.join(VERBS)}"
-            raise UsageError(f"{verb}: neither a verb nor key=value; {hint} See --help")
+            shown = verb if verb.isprintable() and verb.strip() else ascii(verb)
+            raise UsageError(
+                f"{clip(shown, 60)}: neither a verb nor key=value; {hint} (see --help)"
+            )
         module = import_module(f"runner.cli.{verb}")
         parser = _Parser(prog=f"runner {verb}", description=VERBS[verb])
         module.arguments(parser)

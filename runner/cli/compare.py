@@ -68,7 +68,7 @@ def do(args: Namespace) -> int:
     check: Check = "bytes" if args.verify else "files"
     found = compare(*runs, atol=args.atol, rtol=args.rtol, ulp=args.ulp, check=check)
     if args.json:
-        print(as_json(found.as_dict()))
+        console.out(as_json(found.as_dict()))
     else:
         _tell(found, args.markdown)
     return 0 if found.same else 1
@@ -88,22 +88,22 @@ def _tell(found: Comparison, in_markdown: bool) -> None:
     for title, items in [(title, items) for title, items in sections if items]:
         lines += ["", f"**{title}**", ""] if in_markdown else ["", title]
         lines += [f"- `{item}`" if in_markdown else f"  {item}" for item in items]
-    print("\n".join(lines), end="\n\n")
+    console.out("\n".join(lines) + "\n")
     _draw(table, in_markdown)
     if statistics := found.statistics_table():
-        print()
+        console.out("")
         _draw(statistics, in_markdown)
     notes = list(found.notes())
     if notes:
-        print("\n".join(["", *(f"- {note}" if in_markdown else note for note in notes)]))
-    print()
+        console.out("\n".join(["", *(f"- {note}" if in_markdown else note for note in notes)]))
+    console.out("")
     say_head(found.sentence)
 
 
 def _draw(table: Sequence[Sequence[str]], in_markdown: bool) -> None:
     head, *rows = table
     if in_markdown:
-        print(markdown(head, rows))
+        console.out(markdown(head, rows))
     else:
         draw([_column(name) for name in head], rows)
 
@@ -130,20 +130,20 @@ def _similarity(args: Namespace) -> int:
     for note in found.notes:
         console.say(f"note: {note}")
     if args.json:
-        print(as_json(found.as_dict()))
+        console.out(as_json(found.as_dict()))
         return 0
     if args.markdown:
-        print(f"**{found.title}**\n")
+        console.out(f"**{found.title}**\n")
         rows = [
             [name, *("" if value != value else f"{value:.4f}" for value in values)]
             for name, values in zip(found.rows, found.values.tolist(), strict=True)
         ]
-        print(markdown(["", *found.columns], rows))
+        console.out(markdown(["", *found.columns], rows))
     else:
         say_head(found.title)
         draw_matrix(found.rows, found.columns, found.values)
     for reason in found.reasons:
-        print(reason)
+        console.out(reason)
     return 0
 
 
@@ -154,7 +154,7 @@ def _sweep(args: Namespace) -> int:
     if args.b is not None or args.similarity:
         raise UsageError("compare: --by takes one sweep, and no --similarity")
     asked: Any = DEFAULT
-    if args.statistics:
+    if args.statistics is not None:
         asked = tuple(STATISTICS) if args.statistics == "all" else tuple(args.statistics.split(","))
     found: Aggregate = aggregate(
         resolve(args.a),
@@ -167,11 +167,11 @@ def _sweep(args: Namespace) -> int:
     for note in found.notes:
         console.say(f"note: {note}")
     if args.json:
-        print(as_json(found.as_dict()))
+        console.out(as_json(found.as_dict()))
     else:
         head, *rows = found.table()
         if args.markdown:
-            print(markdown(head, rows))
+            console.out(markdown(head, rows))
         else:
             draw(_columns_by(head), rows)
     return 0
@@ -190,4 +190,7 @@ def _pair(text: str) -> tuple[int, int]:
     parts = text.split(",")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise UsageError(f"compare: --pair {text}: two numbers of samples, as in 0,1")
-    return int(parts[0]), int(parts[1])
+    first, second = int(parts[0]), int(parts[1])
+    if first == second:
+        raise UsageError(f"compare: --pair {text}: one sample with itself; two of them, as in 0,1")
+    return first, second

@@ -46,7 +46,7 @@ def do(args: Namespace) -> int:
     page = store.page(done.id)
     if args.json:
         where = {"uri": store.uri, "experiment_id": store.experiment_id, "run_id": done.id}
-        print(as_json({**where, "page": page, "added": done.added, "already": done.already}))
+        console.out(as_json({**where, "page": page, "added": done.added, "already": done.already}))
         return 0
     there = f", {done.already} there before" if done.already else ""
     console.say(f"{done.added} added{there}: experiment {clip(args.experiment, 60)} in {store.uri}")

@@ -48,13 +48,14 @@ def do(args: Namespace) -> int:
     columns = _columns(found, args.columns)
     if args.json:
         names = columns if args.columns else None
-        print(as_json([_plain(row, names) for row in found]))
+        console.out(as_json([_plain(row, names) for row in found]))
     elif args.csv:
         import csv
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([cell(row.get(key)) for key in columns.values()] for row in found)
+        for row in found:
+            writer.writerow([console.safe(cell(row.get(key))) for key in columns.values()])
     elif found:
         cells = [[short(key, row.get(key)) for key in columns.values()] for row in found]
         draw([_shown(name, key, args.columns is None) for name, key in columns.items()], cells)

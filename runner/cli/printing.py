@@ -11,8 +11,9 @@ from runner import console
 
 
 def as_json(value: Any) -> str:
-    """Indented JSON."""
-    return json.dumps(plain(value), indent=2, ensure_ascii=False)
+    """Indented JSON, without a character that a terminal obeys."""
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False)
+    return console.CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:

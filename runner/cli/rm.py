@@ -24,17 +24,21 @@ def do(args: Namespace) -> int:
     from runner.store.sweeps import is_sweep, sweep_rows, write_index
 
     paths = [resolve(name) for name in args.runs]
-    for name in args.runs:
+    for path, name in zip(paths, args.runs, strict=True):
         _refuse_several(name)
+        _refuse_folder(path, name)
     runs = [row for path in paths for row in rows(path)]
     for path, name in zip(paths, args.runs, strict=True):
         if not rows(path):
             raise NotFoundError("run", name, (), hint="there is no run in this directory")
         if is_alive(path) or any(row["status"] == "RUNNING" for row in rows(path)):
             raise UsageError(f"rm {name}: it is still running")
+    question = f"delete {len(runs)} run{'' if len(runs) == 1 else 's'}?"
+    if not args.yes and not sys.stdin.isatty():
+        raise UsageError(f"rm: {question} nobody to ask; say --yes")
     for row in runs:
         console.say(f"{row['path']}  {row['status']}")
-    if not args.yes and not _confirmed(f"delete {len(runs)} run{'' if len(runs) == 1 else 's'}?"):
+    if not args.yes and not _confirmed(question):
         return 2
     for path in paths:
         remove(path)
@@ -44,6 +48,16 @@ def do(args: Namespace) -> int:
     for root in {folder for path in paths for folder in path.absolute().parents}:
         mend_latest(root)
     return 0
+
+
+def _refuse_folder(path: Path, name: str) -> None:
+    """A folder with runs somewhere below is no run: who names it may not know what is in there."""
+    from runner.store.index import run_directories
+    from runner.store.sweeps import is_sweep
+
+    if is_sweep(path) or next(run_directories(path), None) == path:
+        return
+    raise NotFoundError("run", name, (), hint="it is a folder; rm takes runs and sweeps by name")
 
 
 def _refuse_several(name: str) -> None:
@@ -59,7 +73,5 @@ def _refuse_several(name: str) -> None:
 
 
 def _confirmed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError(f"rm: {question} nobody to ask; say --yes")
     console.say(f"{question} [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -36,21 +36,21 @@ def do(args: Namespace) -> int:
     theory = _theory(run) if args.theory else []
     if args.json:
         whole = {"path": str(run.path), **facts, "config": run.config, "layers": layers}
-        print(as_json({**whole, "theory": theory} if args.theory else whole))
+        console.out(as_json({**whole, "theory": theory} if args.theory else whole))
         return 0
     say_head(f"run {run.id}: {run.status}")
-    print(run.path)
+    console.out(str(run.path))
     for key in ("name", "error"):
         if facts[key]:
-            print(f"{key}: {facts[key]}")
+            console.out(console.safe_line(f"{key}: {facts[key]}"))
     for key in ("tags", "overrides"):
         if facts[key]:
-            print(f"{key}: {' '.join(facts[key])}")
+            console.out(console.safe_line(f"{key}: {' '.join(facts[key])}"))
     if layers:
-        print()
+        console.out("")
         draw(*_layer_table(run, layers))
     if theory:
-        print()
+        console.out("")
         draw(*_theory_table(theory))
     for title, prefix in (
         ("metrics", "metrics."),
@@ -60,10 +60,10 @@ def do(args: Namespace) -> int:
         found = _facts(run.metadata, prefix)
         if found:
             width = max(map(len, found))
-            print()
+            console.out("")
             say_head(title)
             for key, value in found.items():
-                print(f"  {key:<{width}}  {value}")
+                console.out(console.safe_line(f"  {key:<{width}}  {value}"))
     return 0
 
 

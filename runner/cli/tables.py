@@ -51,6 +51,7 @@ def on_terminal() -> bool:
 
 def draw(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Prints a table; columns that a narrow terminal has no room for are named below it."""
+    rows = [[console.safe_line(cell) for cell in row] for row in rows]
     if not on_terminal():
         kept = [at for at, column in enumerate(columns) if column.plain]
         cells = [[row[at] for at in kept] for row in rows]
@@ -88,9 +89,9 @@ def draw_matrix(rows: Sequence[str], columns: Sequence[str], values: Any) -> Non
     each = 2 if longest + 2 + 2 * len(columns) <= width else 1
     for name, row in zip(rows, values.tolist(), strict=True):
         shades = "".join(_shade(value) * each for value in row)
-        print(f"{name:>{longest}}  {shades}"[:width])
+        console.out(f"{name:>{longest}}  {shades}"[:width])
     steps = ", ".join(f"{shade} from {i / 5:.1f}" for i, shade in enumerate(_SHADES) if i)
-    print(f"columns: {columns[0]} to {columns[-1]}; {steps}; --json has the numbers")
+    console.out(f"columns: {columns[0]} to {columns[-1]}; {steps}; --json has the numbers")
 
 
 def _shade(value: float) -> str:
@@ -106,6 +107,7 @@ def terminal_width() -> int:
 
 def say_head(text: str) -> None:
     """A headline: bold on a terminal."""
+    text = console.safe(text)
     if not on_terminal():
         print(text)
         return

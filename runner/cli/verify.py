@@ -5,8 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from runner import console
 from runner.cli.ls import ROOT
 from runner.cli.printing import as_json
+from runner.errors import UsageError
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -20,13 +22,15 @@ def do(args: Namespace) -> int:
     from runner.store import resolve
     from runner.store.verify import verify
 
+    if not args.path:
+        raise UsageError("verify: '' is no path; leave it out for outputs")
     path = Path(args.path) if Path(args.path).exists() else resolve(args.path)
     findings = verify(path)
     if args.json:
-        print(as_json([{"path": str(f.path), "problem": f.problem} for f in findings]))
+        console.out(as_json([{"path": str(f.path), "problem": f.problem} for f in findings]))
     else:
         for finding in findings:
-            print(finding)
+            console.out(console.safe_line(str(finding)))
         if not findings:
-            print(f"{path}: every byte is as it was written")
+            console.out(f"{path}: every byte is as it was written")
     return 1 if findings else 0

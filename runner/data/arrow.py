@@ -32,7 +32,7 @@ def open_csv(path: Path) -> Columns:
     with _arrow_errors("CSV"):
         head, *more = islice(_csv_blocks(path), 2)
         first = _csv_table(head)
-    names = first.column_names
+        names = first.column_names
     if all(_is_number(name) for name in names):
         raise UnreadableError("needs the columns' names in its first line")
     if not more:
@@ -64,13 +64,14 @@ def open_parquet(path: Path) -> Columns:
         schema, rows = file.schema_arrow, file.metadata.num_rows
         names = schema.names
         notes = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+        known = notes.get("index_columns") if isinstance(notes, dict) else None
 
     def parts(wanted: list[str], _: Mapping[str, str]) -> Iterator[Part]:
         with _arrow_errors("parquet"):
             for batch in file.iter_batches(block_rows(len(wanted)), columns=wanted):
                 yield _part(batch, wanted)
 
-    index = {name for name in notes.get("index_columns", []) if isinstance(name, str)}
+    index = {name for name in known if isinstance(name, str)} if isinstance(known, list) else set()
     return Columns(names, rows, parts, frozenset(index))
 
 

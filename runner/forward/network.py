@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 import runner.layers
-from runner.errors import ConfigError
+from runner import limits
+from runner.errors import ConfigError, TooLargeError
 from runner.forward.custom import CustomLayer
-from runner.forward.targets import Instantiate, check_target
+from runner.forward.targets import Instantiate, check_arguments, check_target
 from runner.layers import MLP, Layer
 from runner.numerics import Rule
 from runner.schema import BY_TARGET
@@ -29,6 +30,7 @@ OURS: dict[str, Any] = {
 """``_target_`` -> class, for the layers of this package."""
 
 _NAME = re.compile(r"\w[\w.-]*")
+_LEAST_BYTES = 4  # of a weight
 _NAME_LIMIT = 100  # bytes: a file name may have 255, and ours adds a number and an ending
 
 
@@ -78,12 +80,13 @@ def plan(
     if not layers:
         raise ConfigError("layers", "{}", "a network needs at least one layer: layers=one_dense")
     plans: list[LayerPlan] = []
+    keys: dict[str, str] = {}
     width = n_features
     for name, entry in layers.items():
         for part in _unfold(str(name), entry, trust):
-            taken = next((p for p in plans if p.name == part.name), None)
-            if taken:
-                raise ConfigError(part.key, part.name, f"two layers of one name, see {taken.key}")
+            taken = keys.setdefault(part.name, part.key)
+            if len(keys) == len(plans):
+                raise ConfigError(part.key, part.name, f"two layers of one name, see {taken}")
             connected = _connect(part, width)
             plans.append(connected)
             width = connected.n_neurons
@@ -112,10 +115,26 @@ def _unfold(name: str, entry: Any, trust: Collection[str]) -> list[_Part]:
         raise ConfigError(key, dict(entry), "needs a _target_, as in runner.layers.Dense")
     target = check_target(key, entry["_target_"], OURS, trust)
     arguments = {str(k): v for k, v in entry.items() if k != "_target_"}
+    check_arguments(key, arguments)
     if OURS.get(target) is not MLP:
         return [_Part(name, key, target, arguments)]
-    parts = _checked(key, lambda: MLP(**arguments).unfold(name))
+    block = _checked(key, lambda: MLP(**arguments))
+    _check_block(key, block)
+    parts = _checked(key, lambda: block.unfold(name))
     return [_Part(n, key, f"runner.layers.{kind}", dict(kwargs)) for n, kind, kwargs in parts]
+
+
+def _check_block(key: str, block: MLP) -> None:
+    """Refuses a block whose weights alone no memory holds, before it is unfolded."""
+    sizes = (block.depth, block.width)
+    free = limits.available_memory()
+    if free is None or not all(isinstance(size, int) for size in sizes):
+        return
+    needed = max(block.depth - 1, 0) * block.width**2 * _LEAST_BYTES
+    if needed > free:
+        larger = "depth" if block.depth > block.width else "width"
+        problem = f"needs {limits.size(needed)} of memory, {limits.size(free)} is free"
+        raise TooLargeError(f"{key}.{larger}", getattr(block, larger), problem)
 
 
 def _connect(part: _Part, width: int) -> LayerPlan:

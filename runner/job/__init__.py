@@ -5,5 +5,17 @@ from runner.job.job import Job
 from runner.job.objective import value_of
 from runner.job.origin import origin
 from runner.job.plan import Plan, prepare
+from runner.job.secrecy import is_secret_name, literal_secrets
 
-__all__ = ["Job", "Plan", "Result", "execute", "origin", "prepare", "record_failure", "value_of"]
+__all__ = [
+    "Job",
+    "Plan",
+    "Result",
+    "execute",
+    "is_secret_name",
+    "literal_secrets",
+    "origin",
+    "prepare",
+    "record_failure",
+    "value_of",
+]

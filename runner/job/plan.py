@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +12,29 @@ import numpy as np
 
 import runner.data
 from runner.data import Dataset, Shape, Source, nnfs_rules
-from runner.errors import ConfigError, LayerFailedError
+from runner.errors import ConfigError, LayerFailedError, UnknownKeyError
 from runner.forward import network
-from runner.forward.targets import Instantiate, check_target
+from runner.forward.custom import wants
+from runner.forward.targets import (
+    Instantiate,
+    check_arguments,
+    check_call,
+    check_origin,
+    check_target,
+)
 from runner.job import size
 from runner.job.job import Job
 from runner.numerics import Rule, rule
-from runner.schema import BY_TARGET
+from runner.schema import BY_TARGET, Save
+from runner.store.layout import STATISTICS
 
 SEED_LIMIT = 2**32
 CODECS = ("none", "zstd", "lz4", "snappy", "gzip")
 KEEPS = ("all", "statistics", "first")
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+_LONGEST_NAME = 200
+_LARGEST = 2**63 - 1
+_ROWS = {field.name: field.default for field in dataclasses.fields(Save)}["rows"]
 
 
 @dataclass(frozen=True)
@@ -71,15 +85,19 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
     """
     config = job.config
     _check_name(config["name"])
+    _check_tags(config["tags"])
     trust = _trusted(config["trust"])
     precision = rule(config["numerics"]["rule"])
     data_stream, layer_stream = _streams(config["seeds"])
     source = _dataset(config["data"], trust, data_stream, precision, instantiate)
     layers = network.plan(config["layers"], source.shape.n_features, trust)
+    _check_objective(config["objective"], layers)
     at_once = set()
     for position, part in enumerate(layers):
         if not part.is_ours:
-            found = _locate(part.key, part.target, instantiate)
+            found = _locate(part.key, part.target, instantiate, trust)
+            wanted = {"n_inputs": part.n_inputs} if wants(found, "n_inputs") else {}
+            check_call(part.key, part.target, found, {**wanted, **part.arguments})
             if not getattr(found, "rowwise", True):
                 at_once.add(position)
     plan = Plan(
@@ -99,11 +117,47 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
 
 def _check_name(name: str | None) -> None:
     """A name is what the run is asked for by: it must not mean something else."""
-    if name is not None and (not name.strip() or name == "latest" or "/" in name):
+    if name is None:
+        return
+    if not name.strip() or name in ("latest", ".", "..") or "/" in name:
         raise ConfigError("name", name, "needs a word that is no path, and not latest")
+    if name.startswith("-"):
+        raise ConfigError("name", name, "would be taken for an option: begin it with a letter")
+    if _RUN_ID.fullmatch(name):
+        raise ConfigError("name", name, "looks like a run id: give it a letter after f")
+    _check_word("name", name)
+
+
+def _check_tags(tags: Any) -> None:
+    if not isinstance(tags, list):
+        raise ConfigError("tags", tags, "needs a list of words: tags=[book,first]")
+    for at, tag in enumerate(tags):
+        if not isinstance(tag, str) or not tag.strip():
+            raise ConfigError(f"tags[{at}]", tag, "needs a word: tags=[book,first]")
+        _check_word(f"tags[{at}]", tag)
+
+
+def _check_word(key: str, word: str) -> None:
+    if not word.isprintable():
+        raise ConfigError(key, ascii(word)[1:-1], "has a character that cannot be printed")
+    if len(word) > _LONGEST_NAME:
+        raise ConfigError(key, word, f"has {len(word)} characters, at most {_LONGEST_NAME}")
+
+
+def _check_objective(objective: Any, layers: tuple[network.LayerPlan, ...]) -> None:
+    """A word that no run will ever answer to is told before the first of a sweep."""
+    there = ["loss", "accuracy"]
+    there += [f"{part.name}.{name}" for part in layers for name in STATISTICS]
+    bare = objective
+    for prefix in ("metrics.", "layers."):
+        bare = bare.removeprefix(prefix) if isinstance(bare, str) else bare
+    if objective is not None and bare not in there:
+        raise UnknownKeyError("objective", objective, str(bare), there)
 
 
 def _trusted(trust: Any) -> list[str]:
+    if not isinstance(trust, list):
+        raise ConfigError("trust", trust, "needs names of modules: trust=[mymodule]")
     for module in trust:
         if not all(part.isidentifier() for part in str(module).split(".")):
             raise ConfigError("trust", module, "needs names of modules: trust=[mymodule]")
@@ -143,12 +197,13 @@ def _dataset(
     ours = [target for target in BY_TARGET if target.startswith("runner.data.")]
     target = check_target("data", entry["_target_"], ours, trust)
     arguments = {str(key): value for key, value in entry.items() if key != "_target_"}
+    check_arguments("data", arguments)
     if target in ours:
         try:
             return runner.data.source(target, arguments, stream)
         except ConfigError as error:
             raise error.under("data") from None
-    _locate("data", target, instantiate)
+    check_call("data", target, _locate("data", target, instantiate, trust), arguments)
     # How much a function of the user's gives is not known before it is called.
     with nnfs_rules(stream, dot=precision.name == "nnfs"):
         try:
@@ -165,14 +220,16 @@ def _dataset(
     return Source(shape, lambda: dataset)
 
 
-def _locate(key: str, target: str, instantiate: Instantiate) -> Any:
+def _locate(key: str, target: str, instantiate: Instantiate, trust: list[str]) -> Any:
     """Imports what a trusted target names, so that what isn't there is said before a run."""
     try:
         # A script of the book's calls nnfs.init() when it is imported, which is undone here.
         with nnfs_rules(np.random.RandomState(0)):
-            return instantiate.locate(target)
+            found = instantiate.locate(target)
     except ConfigError as error:
         raise ConfigError(f"{key}._target_", target, error.problem) from None
+    check_origin(key, target, found, trust)
+    return found
 
 
 def _as_dataset(target: str, made: Any) -> Dataset:
@@ -195,6 +252,8 @@ def _as_dataset(target: str, made: Any) -> Dataset:
 def _whole(key: str, value: Any, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigError(key, value, f"needs a whole number from {least}")
+    if value > _LARGEST:
+        raise ConfigError(key, value, f"needs a whole number up to {_LARGEST}")
     return value
 
 
@@ -207,4 +266,6 @@ def _option(key: str, value: Any, options: tuple[str, ...]) -> str:
 def _kept(save: Mapping[str, Any]) -> int | None:
     keep = _option("save.keep", save["keep"], KEEPS)
     rows = _whole("save.rows", save["rows"], 1)
+    if keep != "first" and rows != _ROWS:
+        raise ConfigError("save.rows", rows, f"goes with save=first, and {keep} is kept")
     return {"all": None, "statistics": 0, "first": rows}[keep]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.errors import ConfigError, RunnerError
+
+_WORDS = r"secret|token|passw(?:or)?d|passphrase|(?:api|access|private)[_-]?key|credentials?"
+_SECRET = re.compile(_WORDS, re.IGNORECASE)
+_SECRET_KEY = re.compile(rf"(?:^|[._-])(?:{_WORDS})$", re.IGNORECASE)
 
 _SHORTEST = 4
 """Of a text that is looked for in messages: `3` would be found everywhere, and tells nothing."""
@@ -52,6 +57,29 @@ class Secrets:
         error.args = tuple(
             self.hide(part) if isinstance(part, str) else part for part in error.args
         )
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable or a key is called like something that nobody else is to know."""
+    return _SECRET.search(name) is not None
+
+
+def literal_secrets(values: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
+    """What is about to be stored as it was typed and looks like a secret; never says the value.
+
+    Args:
+        values: dotted key -> value, as it goes to disk.
+        environment: the variables; those with telling names are looked for in the values.
+    """
+    known = {n: v for n, v in environment.items() if is_secret_name(n) and len(v) >= _CUT}
+    for key, value in values.items():
+        if not isinstance(value, str) or not value or "${" in value:
+            continue
+        name = next((name for name, secret in known.items() if secret in value), None)
+        if name is not None:
+            yield f"{key} was typed with the value of {name}: write ${{oc.env:{name}}} instead"
+        elif _SECRET_KEY.search(key):
+            yield f"{key} looks like a secret, stored as typed: write ${{oc.env:NAME}} instead"
 
 
 def _differences(value: Any, stored: Any) -> Iterator[tuple[Any, Any]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runner.errors import ConfigError, UnknownKeyError
 from runner.layers.initializers import INITIALIZERS, normal
-from runner.numerics import Rule, check_scale, check_size, rule
+from runner.numerics import LARGEST_SCALE, Rule, check_scale, check_size, rule
 
 WEIGHT_SCALE = 0.1
 
@@ -108,7 +108,9 @@ class Dense:
         check_size("n_inputs", n_inputs)
         check_scale("weight_scale", weight_scale)
         check_scale("gain", gain)
-        check_scale("gain", gain * weight_scale)
+        if not abs(gain * weight_scale) <= LARGEST_SCALE:
+            problem = f"times weight_scale={weight_scale:g} is beyond {LARGEST_SCALE:g}"
+            raise ConfigError("gain", gain, problem)
         check_scale("bias_scale", bias_scale, least=0.0)
         _check_init(weight_init, weight_scale)
         if weights is not None:

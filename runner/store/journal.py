@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import DamagedError
-from runner.store.files import writing
+from runner.store.files import read_file, writing
 
 JOURNAL_FILE = ".journal.jsonl"
 
@@ -68,7 +68,7 @@ def journal_rows(sweep: Path, sweep_id: str, times: Iterable[str]) -> Iterator[d
     """
     path = sweep / JOURNAL_FILE
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runner.store.files import read_file
 from runner.store.layout import LAYOUT_VERSION, RUN_COLUMNS, RUN_FILE
 
 FILE = ".runs.json"
@@ -45,7 +46,7 @@ class KnownRows:
         self._new = 0
         # Damaged, from another version, or not there: it is made anew.
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-            self._stamps, self._rows = _parse((root / FILE).read_bytes())
+            self._stamps, self._rows = _parse(read_file(root / FILE))
 
     def get(self, folder: Path) -> dict[str, Any] | None:
         """The row of a run, if it is known and still so; costs one look at a file's facts."""

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runner.store.files import read_file
 from runner.store.layout import CLAIM_FILE
 
 RUN = "run"
@@ -55,7 +56,7 @@ def is_alive(directory: Path) -> bool:
 def read_claim(directory: Path) -> dict[str, Any] | None:
     """What a claim says: kind, time, pid, started, boot, host. None: there is none to read."""
     try:
-        owner = json.loads((directory / CLAIM_FILE).read_bytes())
+        owner = json.loads(read_file(directory / CLAIM_FILE))
     except (OSError, ValueError):
         return None
     return owner if isinstance(owner, dict) else None

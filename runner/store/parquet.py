@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from runner import limits
 from runner.errors import DamagedError, RunnerError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_A_CELL = 16  # bytes of a plain value, at the least
 
 
 def open_writer(sink: Any, schema: pa.Schema, codec: str = "none") -> Any:
@@ -75,6 +78,21 @@ def reading(path: Path, data: bytes | None = None) -> Iterator[Any]:
         if isinstance(error, FileNotFoundError):
             raise DamagedError(path, "is missing") from error
         raise DamagedError(path, f"can't be read as parquet: {error}") from error
+
+
+def read_rows(path: Path, file: Any) -> list[dict[str, Any]]:
+    """All rows of an open file of ours, as plain values.
+
+    Raises:
+        DamagedError: it says that it has more of them than the memory can hold.
+    """
+    from runner.store import columns
+
+    count, width = file.metadata.num_rows, file.metadata.num_columns
+    free = limits.available_memory()
+    if free is not None and count * width * _A_CELL > free:
+        raise DamagedError(path, f"says it has {count} rows, more than the memory can hold")
+    return columns.rows(file.read(use_threads=False))
 
 
 def facts(schema_metadata: Any) -> dict[str, str]:

@@ -27,6 +27,9 @@ _WORDS = frozenset(
     "and or not in is null like glob between escape case when then else end cast as integer real "
     "text collate nocase true false exists isnull notnull regexp match".split()
 )
+_LONGEST = 10_000_000
+"""Bytes of a text that a condition may make: ``zeroblob(2000000000)`` would fill the memory."""
+
 _PREFIXES = ("", "params.", "metrics.")
 _NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 
@@ -59,6 +62,7 @@ def matching(
             ((at, *(_cell(row.get(key)) for key in used)) for at, row in enumerate(rows)),
         )
         database.set_authorizer(_reading_only)
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
         # The condition is the user's to write; the authorizer lets it read these rows and no more.
         query = f"SELECT position FROM runs WHERE ({text}\n) ORDER BY position"  # noqa: S608
         found = database.execute(query)

@@ -226,11 +226,11 @@ class Run:
         """The layers in order, by name; none where the run did not finish."""
         if self.status != layout.FINISHED and layout.LAYERS_FILE not in self.files:
             return Layers()
-        from runner.store import columns
-        from runner.store.parquet import reading
+        from runner.store.parquet import read_rows, reading
 
-        with reading(self.files.path(layout.LAYERS_FILE)) as file:
-            rows = columns.rows(file.read(use_threads=False))
+        file_path = self.files.path(layout.LAYERS_FILE)
+        with reading(file_path) as file:
+            rows = read_rows(file_path, file)
             return Layers((row["name"], Layer(self, row)) for row in rows)
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.errors import DamagedError, RunnerError
 from runner.store import layout
+from runner.store.files import read_file
 from runner.store.sums import Files
 
 
@@ -19,12 +20,11 @@ def read_row(files: Files) -> dict[str, Any]:
         DamagedError: it is not what was written.
         RunnerError: its layout is newer than this program.
     """
-    from runner.store import columns
-    from runner.store.parquet import facts, reading
+    from runner.store.parquet import facts, read_rows, reading
 
     path = files.directory / layout.RUN_FILE
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError:
         if is_complete_without_run_file(files.directory):
             raise DamagedError(path, "is missing") from None
@@ -41,7 +41,7 @@ def read_row(files: Files) -> dict[str, Any]:
                 f"run {files.directory.name} has layout_version {text}, this program reads up to "
                 f"{layout.LAYOUT_VERSION}: install a newer runner"
             )
-        rows = columns.rows(file.read(use_threads=False))
+        rows = read_rows(path, file) if file.metadata.num_rows == 1 else []
     known = {name for name, _ in layout.RUN_COLUMNS}
     if len(rows) != 1 or not known <= set(rows[0]):
         raise DamagedError(path, "is not the row of a run")

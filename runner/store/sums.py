@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from runner.errors import DamagedError
-from runner.store.files import hash_file
+from runner.store.files import hash_file, read_file
 from runner.store.layout import CLAIM_FILE, SUMS_FILE
 
 _LINE = re.compile(rb"(\\?)([0-9a-f]{64})  ([^\n\r]+)")
@@ -34,7 +34,7 @@ def read(directory: Path) -> dict[str, str]:
     """
     file = directory / SUMS_FILE
     try:
-        data = file.read_bytes()
+        data = read_file(file)
     except OSError as error:
         raise DamagedError(file, _reason(error)) from error
     sums = {}
@@ -58,6 +58,16 @@ def is_inside(path: str) -> bool:
     """Whether a relative path stays in the run, by its text alone."""
     parts = PurePosixPath(path).parts
     return bool(parts) and not path.startswith("/") and ".." not in parts
+
+
+def is_link(directory: Path, relative: str) -> bool:
+    """Whether a file of a run, or a folder on the way to it, is a link: it may lead anywhere."""
+    place = os.fspath(directory)
+    for part in relative.split("/"):
+        place = os.path.join(place, part)
+        if os.path.islink(place):
+            return True
+    return False
 
 
 def files_in(directory: Path, *, but: str | None = None) -> Iterator[str]:
@@ -126,6 +136,8 @@ class Files:
         path = self.directory / relative
         if not is_inside(relative):
             raise DamagedError(path, "is outside the run")
+        if is_link(self.directory, relative):
+            raise DamagedError(path, "is a link, and no file of the run")
         return path
 
     def compare(self, relative: str, digest: Callable[[], str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.errors import DamagedError, NotFoundError, RunnerError
 from runner.store import layout, seals
-from runner.store.files import hash_file, sync_directory, sync_file, write_file, writing
+from runner.store.files import hash_file, read_file, sync_directory, sync_file, write_file, writing
 from runner.store.journal import JOURNAL_FILE, journal_rows
 from runner.store.turned import as_columns
 
@@ -185,7 +185,7 @@ def read_spec(sweep: Path) -> dict[str, Any]:
     """
     path = sweep / SPEC_FILE
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         spec = json.loads(data)
     except FileNotFoundError:
         hint = f"there is no {SPEC_FILE} in it, so it is no sweep that can be taken up again"
@@ -239,12 +239,11 @@ def _index_rows(sweep: Path) -> list[dict[str, Any]]:
 
 def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The rows of the index, and the sums of the files beside it."""
-    from runner.store import columns
-    from runner.store.parquet import facts, reading
+    from runner.store.parquet import facts, read_rows, reading
 
     path = sweep / INDEX_FILE
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError:
         return [], {}
     except OSError as error:
@@ -259,7 +258,7 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         seals.check(path, data)
         if known.get(FACT_SWEEP_ID) != sweep_id(sweep):
             raise DamagedError(path, "belongs to another sweep")
-        return columns.rows(file.read()), json.loads(known[FACT_FILES])
+        return read_rows(path, file), json.loads(known[FACT_FILES])
 
 
 def _folders(sweep: Path) -> set[str]:

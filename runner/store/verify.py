@@ -109,6 +109,9 @@ def _files(directory: Path) -> Iterator[Finding]:
     for path in sorted(there - set(expected) - {layout.RUN_FILE}):
         yield Finding(directory / path, f"is not in {layout.SUMS_FILE}")
     for path in sorted(there & set(expected)):
+        if sums.is_link(directory, path):
+            yield Finding(directory / path, "is a link, and no file of the run")
+            continue
         try:
             digest = hash_file(directory / path)
         except OSError as error:

@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -13,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from runner.app.allowed import check_hydra, check_job_directory, check_log_files
 from runner.app.plain import plain
 from runner.app.single import is_usual
 
@@ -69,10 +71,9 @@ def compose_by_hydra(
     outer = known.cfg
     try:
         known.set_config(cfg)
-        directory = os.path.join(
-            str(OmegaConf.select(cfg, "hydra.sweep.dir")),
-            str(OmegaConf.select(cfg, "hydra.sweep.subdir")),
-        )
+        sweep, subdir = (str(OmegaConf.select(cfg, f"hydra.sweep.{k}")) for k in ("dir", "subdir"))
+        check_job_directory(sweep, subdir)
+        directory = os.path.join(sweep, subdir)
         with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
             cfg.hydra.runtime.output_dir = os.path.abspath(directory)
         known.set_config(cfg)
@@ -91,6 +92,10 @@ def compose_by_hydra(
             config, stored = plain(task)
     finally:
         known.cfg = outer
+    usual = is_usual(cfg)
+    if not usual:
+        check_hydra(cfg)
+        check_log_files(cfg, "job_logging", Path(directory))
     job = JobConfig(
         number,
         tuple(overrides),
@@ -99,6 +104,6 @@ def compose_by_hydra(
         directory,
         files,
         by_hydra=True,
-        usual=is_usual(cfg),
+        usual=usual,
     )
     return job, cfg, task

@@ -18,6 +18,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from runner.app.plain import environment_in, hidden
 from runner.sweep import override
 from runner.sweep.by_hydra import JobConfig as JobConfig
 from runner.sweep.by_hydra import compose_by_hydra
@@ -44,11 +45,20 @@ class Composer:
         self._master = master_config
         # As Hydra's launchers do: so `${now:…}` is the same in every job.
         OmegaConf.select(master_config, "hydra.sweep.dir")
+        self._hidden = environment_in(master_config, "hydra.sweep.dir")
         self._is_group = _group_finder(config_loader, master_config)
         self._lines: dict[str, Line] = {}
         self._shapes: OrderedDict[tuple[str, ...], Callable[[], Shape | None]] = OrderedDict()
 
     def compose(self, number: int, overrides: Sequence[str]) -> JobConfig:
+        """One job; see :meth:`_compose`. What a directory has from the environment is hidden."""
+        composed = self._compose(number, overrides)
+        text = composed.hydra_files.get("hydra.yaml")
+        if self._hidden and text is not None:
+            composed.hydra_files["hydra.yaml"] = hidden(text, self._hidden)
+        return composed
+
+    def _compose(self, number: int, overrides: Sequence[str]) -> JobConfig:
         """One job.
 
         Args:

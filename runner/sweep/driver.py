@@ -13,13 +13,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner import console, limits
 from runner.app.compose import hydra_session
-from runner.errors import ConfigError, InterruptedRunError, LostError, UsageError, clip
+from runner.app.work import warn_of_secrets
+from runner.errors import (
+    ConfigError,
+    InterruptedRunError,
+    LostError,
+    NotFoundError,
+    UsageError,
+    clip,
+)
 from runner.store import layout, resolve
 from runner.store.remains import sweep_up
 from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
 from runner.store.sweeps import SPEC_FILE, is_sweep, read_spec, spec_text, sweep_rows
 from runner.sweep.compose import Composer
 from runner.sweep.elsewhere import do_elsewhere
+from runner.sweep.foresight import check_apart, check_some, check_trust, is_trust
 from runner.sweep.jobs import jobs_of, spot_check
 from runner.sweep.local import do_all, n_workers
 from runner.sweep.record import indexing
@@ -91,6 +100,8 @@ class Driver:
                 options = _plain(master.hydra.sweeper)
             composer = Composer(loader, master)
             jobs = jobs_of(arguments, options, composer)
+            check_apart(master, jobs)
+            check_some(jobs, composer)
             workers = self._workers()
             crew = stack.enter_context(self._crew())
             if directory is None:
@@ -99,6 +110,8 @@ class Driver:
             else:
                 retake_sweep(directory)
                 sweep_up(directory)
+            typed = [*arguments, *hydra_overrides(master)]
+            warn_of_secrets({key: value for key, _, value in (t.partition("=") for t in typed)})
             stack.callback(release_sweep, directory)
             spot_check(composer, jobs)
             return self._do(directory, composer, jobs, workers, crew)
@@ -108,7 +121,10 @@ class Driver:
         asked = self._options["resume"]
         if asked is None:
             return None
-        directory = resolve(str(asked)).absolute()
+        try:
+            directory = resolve(str(asked)).absolute()
+        except NotFoundError as error:
+            raise ConfigError("hydra.sweeper.resume", asked, str(error)) from None
         if not is_sweep(directory):
             raise ConfigError("hydra.sweeper.resume", asked, "is no sweep: name its directory")
         named = [t for t in hydra_overrides(self._config) if t.startswith("hydra.sweep.dir=")]
@@ -232,12 +248,12 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_same(arguments: Sequence[str], config: DictConfig, spec: dict[str, Any]) -> None:
     """A sweep that is taken up again stays what it is."""
-    if arguments and list(arguments) != spec["task"]:
+    check_trust(arguments, spec)
+    arguments = [text for text in arguments if not is_trust(text)]
+    if arguments and arguments != [text for text in spec["task"] if not is_trust(text)]:
         was = clip(" ".join(spec["task"]) or "none", 80)
-        shown = " ".join(arguments)
-        raise ConfigError(
-            "hydra.sweeper.resume", shown, f"the sweep's overrides are {was}; leave them out"
-        )
+        shown = clip(" ".join(arguments), 60)
+        raise UsageError(f"{shown}: the sweep that is taken up has {was}; leave it out")
     for text in hydra_overrides(config):
         free = text.startswith((*_OWN, "hydra.sweep.dir=")) and not text.startswith(_WHICH_JOBS)
         if not free and text not in spec["hydra"]:

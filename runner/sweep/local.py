@@ -31,6 +31,7 @@ _START_SECONDS = 0.08
 _BATCH_SECONDS = 0.2
 _LARGEST_BATCH = 64
 _BURY_SECONDS = 0.4  # for what killed workers have left, after an interrupt
+_MOST_A_CORE = 64  # processes; each needs some 100 MB
 
 
 def n_workers(n_jobs: object) -> int:
@@ -43,6 +44,10 @@ def n_workers(n_jobs: object) -> int:
         return limits.cores()
     if not isinstance(n_jobs, int) or n_jobs < 1:
         raise ConfigError("hydra.launcher.n_jobs", n_jobs, "needs a whole number from 1, or null")
+    most = _MOST_A_CORE * limits.cores()
+    if n_jobs > most:
+        problem = f"is more processes than this machine takes: at most {most}"
+        raise ConfigError("hydra.launcher.n_jobs", n_jobs, problem)
     return n_jobs
 
 

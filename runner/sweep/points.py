@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
+from hydra.errors import HydraException
 
+from runner.app.hints import translate
 from runner.errors import ConfigError, UsageError, clip
 
 
@@ -57,7 +59,8 @@ def points(
             different numbers of values, an empty sweep, or too many points.
     """
     axes: dict[str, Axis] = {}
-    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+    for override in _parsed(arguments, loader):
+        _check_length(override, most)
         key = override.get_key_element()
         plain = key.lstrip("+~")
         if plain in axes:
@@ -77,6 +80,31 @@ def points(
             f"{len(grid)} jobs are more than hydra.sweeper.max_jobs={most}",
         )
     return grid
+
+
+def _parsed(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
+    try:
+        found: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides(
+            list(arguments)
+        )
+    except HydraException as error:
+        raise translate(error, arguments, {}) from None
+    return found
+
+
+def _check_length(override: Override, most: int) -> None:
+    """Refuses a range before it is written out: a few digits may stand for millions."""
+    key, value = override.get_key_element(), override._value
+    if not isinstance(value, RangeSweep):
+        return
+    if value.step == 0:
+        raise ConfigError(key, _given(override), "goes nowhere: a step of 0")
+    if None in (value.start, value.stop):
+        return
+    steps = (value.stop - value.start) / value.step  # type: ignore[operator]
+    if steps > most:
+        problem = f"has {steps:.0f} values, more than hydra.sweeper.max_jobs={most}"
+        raise ConfigError(key, _given(override), problem)
 
 
 def _values(override: Override, key: str) -> list[str]:

@@ -11,6 +11,7 @@ from hydra._internal.config_loader_impl import get_overrides_dirname
 from omegaconf import DictConfig, OmegaConf, StringNode, ValueNode
 from omegaconf.errors import OmegaConfBaseException
 
+from runner.app.allowed import check_job_directory
 from runner.app.plain import plain
 from runner.sweep.by_hydra import JobConfig
 from runner.sweep.override import Line, Scalar
@@ -94,6 +95,7 @@ class Shape:
         subdir = self._subdir.replace("${hydra.job.num}", str(number))
         subdir = subdir.replace("${hydra.job.id}", str(number))
         subdir = subdir.replace("${hydra.job.override_dirname}", dirname)
+        check_job_directory(self._sweep_dir, subdir)
         directory = os.path.join(self._sweep_dir, subdir)
         files: dict[str, str] = {}
         if self._writes_files:

@@ -46,7 +46,8 @@ def recomposed(hydra: Hydra, spec: dict[str, Any], directory: Path) -> DictConfi
     master = compose(hydra, spec["config_name"], overrides, multirun=True)
     _set_clock(master, spec["now"])
     if Path(str(master.hydra.sweep.dir)).absolute() != directory:
-        overrides = [*spec["hydra"], f"hydra.sweep.dir='{directory}'", *spec["task"]]
+        others = [text for text in spec["hydra"] if not text.startswith("hydra.sweep.dir=")]
+        overrides = [*others, f"hydra.sweep.dir='{directory}'", *spec["task"]]
         master = compose(hydra, spec["config_name"], overrides, multirun=True)
         _set_clock(master, spec["now"])
     return master

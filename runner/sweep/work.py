@@ -17,7 +17,14 @@ from hydra._internal.callbacks import Callbacks
 from runner import job
 from runner.app.hints import translate
 from runner.app.instantiate import HydraInstantiate
-from runner.errors import InterruptedRunError, RunnerError, UsageError, WriteError, one_line
+from runner.errors import (
+    ConfigError,
+    InterruptedRunError,
+    RunnerError,
+    UsageError,
+    WriteError,
+    one_line,
+)
 from runner.job import Job, Result, value_of
 from runner.job.interrupts import held_back
 from runner.provenance import Gathering
@@ -113,7 +120,7 @@ class Work:
             directory = os.path.relpath(work.directory, self.sweep)
             if work.directory.exists():  # seldom: a look at all that might be there costs more
                 self._make_way(work.directory)
-                done = self._done_before(number, directory)
+                done = self._done_before(number, directory, work.overrides)
                 if done:
                     return done, None
             do = partial(
@@ -215,12 +222,19 @@ class Work:
         run.claim.abandon()
         return {**row, "status": layout.FAILED, "error": one_line(str(error)), "run_id": None}
 
-    def _done_before(self, number: int, directory: str) -> Row | None:
-        """The row of a job that is finished: a worker has died between that and saying so."""
+    def _done_before(self, number: int, directory: str, overrides: tuple[str, ...]) -> Row | None:
+        """The row of a job that is finished: a worker has died between that and saying so.
+
+        Raises:
+            ConfigError: it is another job that was put there.
+        """
         try:
             row = row_of_run(number, directory, self.sweep)
         except (RunnerError, FileNotFoundError):
             return None
+        if list(row["overrides"]) != list(overrides):
+            problem = "another job is there: make it differ, with ${hydra.job.num}"
+            raise ConfigError("hydra.sweep.subdir", directory, problem)
         return row if row["status"] == layout.FINISHED else None
 
     def bury(self, number: int, reason: str, status: str = layout.FAILED) -> Row:

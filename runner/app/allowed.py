@@ -1,0 +1,172 @@
+"""What Hydra may import, and where it may write, on behalf of its own configuration.
+
+Layers and data have their own allow-list: see :mod:`runner.forward.targets`. This is about the
+``hydra`` node: plugins, callbacks and logging, which name classes as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from runner.errors import ConfigError, UntrustedError, clip
+from runner.store import layout
+from runner.store.sweeps import FILES
+
+_PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+_KNOWN = (*_PLUGINS, "hydra.experimental.callbacks.", "optuna.samplers.")
+_LOGGING = {
+    "logging.StreamHandler",
+    "logging.FileHandler",
+    "logging.NullHandler",
+    "logging.Formatter",
+    "logging.handlers.RotatingFileHandler",
+    "logging.handlers.TimedRotatingFileHandler",
+    "colorlog.ColoredFormatter",  # of the plugin hydra_colorlog
+}
+_STREAMS = ("ext://sys.stderr", "ext://sys.stdout")
+_PART = re.compile(r"\.?\w[\w.@%+=,~ -]*")
+_OURS = re.compile(
+    rf"{layout.LAYERS_FOLDER}|{layout.STAGING_FOLDER}|{layout.CLAIM_FILE}|{layout.SUMS_FILE}"
+    r"|.*\.(?:parquet|log)",
+    re.IGNORECASE,
+)
+
+
+def check_hydra(cfg: DictConfig) -> None:
+    """Refuses what would import a class that nobody trusts, or write outside the run; imports none.
+
+    Raises:
+        UntrustedError: a class of a module that is not in ``trust``.
+        ConfigError: a name of a folder or a file that leads out of the run's directory.
+    """
+    hydra: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
+    trust: Any = OmegaConf.to_container(cfg.trust) if OmegaConf.is_list(cfg.get("trust")) else []
+    for key in ("sweeper", "launcher", "callbacks"):
+        for where, target in _named(hydra.get(key), f"hydra.{key}", ("_target_",)):
+            _check_class(where, target, _KNOWN, trust)
+    _check_callbacks(hydra.get("callbacks") or {})
+    for key in ("job_logging", "hydra_logging"):
+        node = hydra.get(key)
+        for where, target in _named(node, f"hydra.{key}", ("class", "()")):
+            if target not in _LOGGING:
+                _check_class(where, target, (), trust)
+        for where, text in _texts(node, f"hydra.{key}"):
+            if text.startswith("ext://") and text not in _STREAMS:
+                _check_class(where, text.removeprefix("ext://"), (), trust)
+    _check_part("hydra.job.name", hydra["job"]["name"])
+    subdir = hydra["output_subdir"]
+    if subdir is not None:
+        _check_part("hydra.output_subdir", subdir)
+        if _OURS.fullmatch(subdir):
+            raise ConfigError("hydra.output_subdir", subdir, "is a name of the run's own files")
+    verbose = hydra["verbose"]
+    if not isinstance(verbose, (bool, str, list)):
+        raise ConfigError("hydra.verbose", verbose, "needs true, false or names of loggers")
+
+
+def check_printable(key: str, path: str) -> None:
+    """Refuses a directory whose name would end the line it is printed on, or steer a terminal.
+
+    Raises:
+        ConfigError: it has such a character.
+    """
+    if not path.isprintable():
+        raise ConfigError(key, ascii(path)[1:-1], "has a character that cannot be printed")
+
+
+def _check_callbacks(callbacks: Mapping[str, Any]) -> None:
+    for name, entry in callbacks.items():
+        if not isinstance(entry, Mapping) or "_target_" not in entry:
+            problem = "needs a mapping with the _target_ of a callback"
+            raise ConfigError(f"hydra.callbacks.{name}", entry, problem)
+
+
+def check_log_files(cfg: DictConfig, key: str, directory: Path) -> None:
+    """Refuses log files outside a directory; the configuration knows its own by now.
+
+    Args:
+        cfg: the whole configuration.
+        key: ``job_logging`` or ``hydra_logging``.
+        directory: of the run, or of the sweep.
+
+    Raises:
+        ConfigError: one leads out of it.
+    """
+    handlers: Any = OmegaConf.select(cfg, f"hydra.{key}.handlers")
+    for name in handlers or ():
+        where = f"hydra.{key}.handlers.{name}.filename"
+        file = OmegaConf.select(cfg, where)
+        if file is not None and not is_below(Path(str(file)), directory):
+            raise ConfigError(where, str(file), "a log goes into the run's own directory")
+
+
+def check_job_directory(sweep: str, subdir: str) -> None:
+    """Refuses a job's directory that is not in its sweep's, or where the sweep's own files are.
+
+    Raises:
+        ConfigError: it is elsewhere.
+    """
+    key, path = "hydra.sweep.subdir", os.path.join(sweep, subdir)
+    if not is_below(Path(path), Path(sweep)):
+        raise ConfigError(key, subdir, "leads out of the sweep's directory: name one in it")
+    first = os.path.relpath(path, sweep).split(os.sep)[0]
+    if first.startswith(".") or first in (*FILES, "multirun.yaml"):
+        raise ConfigError(key, subdir, "is a name of the sweep's own files: take another")
+    if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in subdir.split(os.sep)):
+        raise ConfigError(key, subdir, "is too long for a file system: at most 255 bytes a part")
+
+
+def is_below(path: Path, directory: Path) -> bool:
+    """Whether a path is inside a directory, by its text alone."""
+    inside, outside = os.path.abspath(path), os.path.abspath(directory)
+    return inside.startswith(outside.rstrip(os.sep) + os.sep)
+
+
+def _named(node: Any, where: str, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Every value at a key of these names, at any depth, with its dotted key."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key in names:
+                yield f"{where}.{key}", value
+            yield from _named(value, f"{where}.{key}", names)
+    elif isinstance(node, list):
+        for at, value in enumerate(node):
+            yield from _named(value, f"{where}[{at}]", names)
+
+
+def _texts(node: Any, where: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _texts(value, f"{where}.{key}")
+    elif isinstance(node, list):
+        for at, value in enumerate(node):
+            yield from _texts(value, f"{where}[{at}]")
+    elif isinstance(node, str):
+        yield where, node
+
+
+def _check_class(key: str, target: Any, known: Sequence[str], trust: Sequence[Any]) -> None:
+    if target is None:
+        return
+    if not isinstance(target, str) or "${" in target:
+        raise ConfigError(key, target, "needs the dotted name of a class, and no lookup")
+    if target.startswith(tuple(known)) or any(target.startswith(f"{name}.") for name in trust):
+        return
+    holder = target.rpartition(".")[0] or target
+    raise UntrustedError(
+        f"{clip(key, 60)}={clip(target, 45)}: would be imported; "
+        f"if you mean it, add trust=[{clip(holder, 45)}]"
+    )
+
+
+def _check_part(key: str, name: Any) -> None:
+    if not isinstance(name, str) or not _PART.fullmatch(name) or "${" in name:
+        raise ConfigError(key, name, "needs the name of one file: letters, digits, _ - .")
+    if len(name.encode()) > 200:
+        raise ConfigError(key, name, "is too long: at most 200 bytes")

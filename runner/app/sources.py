@@ -1,0 +1,109 @@
+"""Where Hydra reads configuration: files of the user's within limits, a run's without its powers.
+
+Hydra keeps a table of sources by scheme. While a session of ours lasts, ours stand in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import (
+    ImportlibResourcesConfigSource,
+)
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig
+
+from runner.app.folders import config_directory
+from runner.app.yaml_file import check_file
+from runner.errors import ConfigError, UsageError, clip
+from runner.store import layout
+from runner.store.sweeps import INDEX_FILE, SPEC_FILE
+
+_SAVED = ("config.yaml", "hydra.yaml", "overrides.yaml")
+_OF_RUNS = (layout.RUN_FILE, INDEX_FILE, SPEC_FILE)
+_POWERS = ("trust", "hydra", "defaults")
+_INSTALLED = ("hydra", "hydra_plugins", "runner")
+
+
+class CheckedFiles(FileConfigSource):
+    """A folder of YAML files.
+
+    Attributes:
+        beside: the user's folder (``-cd``), which is searched after the one we start from.
+    """
+
+    beside: ClassVar[Path | None] = None
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """A file of it, within our limits; see :mod:`runner.app.yaml_file`."""
+        folder = Path(self.path)
+        name = self._normalize_file_name(config_path)
+        if self.provider == "main" and self.beside and (self.beside / name).is_file():
+            there = clip(str(self.beside), 60, keep_end=True)
+            raise UsageError(
+                f"--config-dir {there}: its {name} would not be read, the one of --config-path "
+                f"comes first: give yours another name"
+            )
+        if folder == config_directory():
+            return super().load_config(config_path)
+        check_file(folder / name)
+        found = super().load_config(config_path)
+        return _without_powers(found, config_path) if comes_with_a_run(folder) else found
+
+
+class CheckedPackages(ImportlibResourcesConfigSource):
+    """A package with YAML files, which is imported to find them."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        module = path.removeprefix("pkg://").replace("/", ".").split(".")[0]
+        if provider == "hydra.searchpath in main" and module not in _INSTALLED:
+            problem = "would be imported because a file says so: name it on the command line"
+            raise ConfigError("hydra.searchpath", path, problem)
+        super().__init__(provider, path)
+
+
+@contextmanager
+def checked_sources(beside: str | None) -> Iterator[None]:
+    """Has Hydra read through these classes as long as the block runs.
+
+    Args:
+        beside: the folder of ``-cd``.
+    """
+    Plugins.instance()  # registers Hydra's own, if that has not been done
+    registry = SourcesRegistry.instance()
+    before = registry.types
+    registry.types = {**before, "file": CheckedFiles, "pkg": CheckedPackages}
+    outer, CheckedFiles.beside = CheckedFiles.beside, Path(beside) if beside else None
+    try:
+        yield
+    finally:
+        registry.types, CheckedFiles.beside = before, outer
+
+
+def comes_with_a_run(folder: Path) -> bool:
+    """Whether a folder is what a run or a sweep left: its ``.hydra``, or a place within it."""
+    folder = folder.resolve()
+    if all((folder / name).is_file() for name in _SAVED):
+        return True
+    return any(
+        place.name == ".hydra" or any((place / name).exists() for name in _OF_RUNS)
+        for place in (folder, *folder.parents)
+    )
+
+
+def _without_powers(found: ConfigResult, config_path: str) -> ConfigResult:
+    """What was saved says what is run: not what may be imported, nor what goes on around it."""
+    if (found.header.get("package") or "").startswith("hydra") or config_path.startswith("hydra/"):
+        found.config = DictConfig({})
+    elif isinstance(found.config, DictConfig):
+        for key in _POWERS:
+            found.config.pop(key, None)
+        if "/" not in config_path:
+            found.config["trust"] = []  # a saved configuration brings no schema that would say so
+    return found

@@ -1,0 +1,71 @@
+"""Overrides as they were typed: what could be meant two ways is told, not guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NoReturn
+
+from runner.app.yaml_file import DEEPEST, leading_zero, not_as_typed, text_keys
+from runner.errors import ConfigError, UsageError
+
+_SET = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[^+~=][^=]*)=(?P<value>.*)", re.DOTALL)
+_EMPTY = re.compile(r"\{\s*\}\s*")
+_LIST = re.compile(r"\[([^\[\]{}()'\"\\]*)\]")
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuses overrides that can be read in two ways, or that no run needs.
+
+    Raises:
+        ConfigError: with the key and the value.
+        UsageError: an override that is no text, or nested too deep.
+    """
+    seen: dict[str, str] = {}
+    for text in overrides:
+        _check_text(text)
+        found = _SET.fullmatch(text)
+        if found is None:
+            continue
+        key, value = found["key"], found["value"]
+        if key in seen:
+            raise ConfigError(key, value, f"is given twice, as {seen[key]} before: say which")
+        seen[key] = value
+        if _EMPTY.fullmatch(value) and found["prefix"] != "+" and not key.startswith("hydra"):
+            # Hydra merges `layers={}` with what is there: it would change nothing, in silence.
+            problem = f"is merged and so changes nothing; ~{key}.NAME takes an entry away"
+            raise ConfigError(key, "{}", problem)
+        inside = _LIST.fullmatch(value.strip())
+        for word in (inside[1] if inside else value).split(","):
+            _check_word(key, value, word.strip())
+
+
+def _check_word(key: str, value: str, word: str) -> None:
+    name = key.rpartition(".")[2]
+    if name in text_keys():
+        kept = not_as_typed(word)
+        if kept is not None:
+            problem = f"{word} is read as {kept}; as text it needs quotes: {key}='\"{word}\"'"
+            raise ConfigError(key, value, problem)
+    elif leading_zero(word):
+        raise ConfigError(key, value, "could be octal: write it without a leading 0")
+
+
+def _check_text(text: str) -> None:
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        _refuse(text, "has bytes that are no UTF-8")
+    bare = _QUOTED.sub("", text)
+    depth = deepest = 0
+    for c in bare:
+        depth += (c in "[{(") - (c in "]})")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        _refuse(text, f"is nested {deepest} deep, at most {DEEPEST}")
+
+
+def _refuse(text: str, problem: str) -> NoReturn:
+    key, sign, value = text.partition("=")
+    if sign:
+        raise ConfigError(key, value, problem)
+    raise UsageError(f"{text}: {problem}")

@@ -1,0 +1,205 @@
+"""What may be instantiated: the classes of this package, and modules that the user has named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import runner.data
+import runner.layers
+from runner.errors import ConfigError, UntrustedError
+from runner.forward.network import OURS
+from runner.forward.targets import check_target
+from runner.schema import BY_TARGET
+from tests.conftest import ROOT, Program
+from tests.warm import Warm
+
+# Each leaves a file behind when it is so much as imported.
+SIDE_EFFECT = "from pathlib import Path\nPath({mark!r}).write_text('imported')\n"
+
+STRANGERS = [
+    "os.system", "os.getpid", "posix.system", "subprocess.run", "subprocess.Popen",
+    "builtins.eval", "builtins.exec", "builtins.__import__", "builtins.open", "pickle.loads",
+    "pickle.load", "marshal.loads", "shutil.rmtree", "pathlib.Path.unlink",
+    "importlib.import_module",
+    "runpy.run_path", "code.interact", "webbrowser.open", "urllib.request.urlopen",
+    "socket.create_connection", "http.client.HTTPConnection", "ctypes.CDLL", "numpy.load",
+    "numpy.fromfile", "numpy.f2py.compile", "pandas.read_pickle", "pandas.eval", "joblib.load",
+    "distutils.spawn.spawn", "multiprocessing.Process", "asyncio.run", "types.FunctionType",
+    "hydra.utils.instantiate", "hydra.utils.get_method", "hydra._internal.utils._locate",
+    "omegaconf.OmegaConf.load", "yaml.unsafe_load", "logging.config.listen", "pydoc.locate",
+    "sys.exit", "antigravity.fly", "evil.X", "evil", "evil.deeper.X", "evil.X.method",
+]  # fmt: skip
+OURS_BUT_NO_LAYER = [
+    "runner.run", "runner.load", "runner.runs", "runner.compare", "runner.__main__.main",
+    "runner.layers.Layer", "runner.layers.dense.Dense", "runner.layers.dense.np.load",
+    "runner.layers.__init__.Dense", "runner.data.make", "runner.data.plan",
+    "runner.data.nnfs_rules",
+    "runner.data.table.table", "runner.data.columns.open_npz", "runner.store.remains.remove",
+    "runner.store.claim.shutil.rmtree", "runner.app.cache.os.system", "runner.cli.main",
+    "runner.errors.RunnerError", "runner.sweep.pool.Pool",
+]  # fmt: skip
+
+
+_NO_DATASETS = ("Dataset", "Rows", "Shape", "Source", "make", "nnfs_rules", "plan", "source")
+
+
+def test_the_list_is_exactly_the_public_layers_and_datasets() -> None:
+    layers = {f"runner.layers.{name}" for name in runner.layers.__all__} - {"runner.layers.Layer"}
+    data = {f"runner.data.{name}" for name in runner.data.__all__}
+    data -= {f"runner.data.{name}" for name in _NO_DATASETS}
+    assert set(OURS) == layers
+    assert {target for target in BY_TARGET if ".data." in target} == data
+
+
+@pytest.mark.parametrize(
+    "target", [*STRANGERS, *OURS_BUT_NO_LAYER, "__main__.X", "é.X", "a..b", ""]
+)
+@pytest.mark.parametrize("trust", [[], ["mine", "o", "runner", "evi"]])
+def test_every_other_target_is_refused(target: str, trust: list[str]) -> None:
+    with pytest.raises((ConfigError, UntrustedError)):
+        check_target("layers.x", target, OURS, trust)
+
+
+@pytest.fixture
+def evil(program: Program) -> Program:
+    """A folder with a module whose import is seen."""
+    mark = str(program.folder / "imported")
+    (program.folder / "evil").mkdir()
+    (program.folder / "evil" / "__init__.py").write_text(SIDE_EFFECT.format(mark=mark))
+    (program.folder / "evil" / "config.yaml").write_text("defaults: [schema]\n")
+    (program.folder / "search").mkdir()
+    (program.folder / "search" / "main.yaml").write_text(
+        "defaults: [schema, {data: spiral}]\nhydra: {searchpath: ['pkg://evil']}\n"
+    )
+    return program
+
+
+EVIL = "{_target_: evil.X}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (f"+layers.x={EVIL}",),
+        ("layers.dense1._target_=evil.X",),
+        ("data._target_=evil.X",),
+        (f"layers.dense1.weights={EVIL}",),
+        ("+layers.x={_target_: runner.layers.ReLU, a: [{b: {_target_: evil.X}}]}",),
+        ("+layers.x={_target_: mine.X, _recursive_: true, a: {_target_: evil.X}}", "trust=[mine]"),
+        ("+layers.x={_target_: mine.X, a: {_target_: evil.X}}", "trust=[mine]"),
+        ("+layers.x={_target_: mine.X, _args_: [{_target_: evil.X}]}", "trust=[mine]"),
+        (f"+hydra.callbacks.a={EVIL}",),
+        (f"+hydra.callbacks.a={{_target_: hydra.experimental.callbacks.X, b: {EVIL}}}",),
+        ("+hydra.job_logging.handlers.a={class: evil.X}",),
+        ("+hydra.job_logging.handlers.a={(): evil.X}",),
+        ("+hydra.job_logging.formatters.a={class: evil.X}",),
+        ("hydra.job_logging.handlers.console.stream=ext://evil.X",),
+        ("-m", "seeds.seed=0,1", "hydra.launcher._target_=evil.X"),
+        ("-m", "seeds.seed=0,1", "hydra.sweeper._target_=evil.X"),
+        ("-m", "seeds.seed=0,1", f"+hydra.launcher.a={EVIL}"),
+        ("-m", "seeds.seed=0,1", f"+hydra.callbacks.a={EVIL}"),
+        ("-m", "seeds.seed=0,1", f"+layers.x={EVIL}"),
+        ("-m", "seeds.seed=0,1", "+hydra.hydra_logging.handlers.a={class: evil.X}"),
+        ("-cp", "search", "-cn", "main"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_nothing_is_imported_before_it_is_refused(
+    evil: Program, warm: Warm, arguments: tuple[str, ...]
+) -> None:
+    (evil.folder / "mine.py").write_text("class X:\n    def __init__(self, a=0):\n        pass\n")
+    done = warm(arguments, evil.folder)
+    assert done.code == 2, done.stderr
+    [line] = done.stderr.splitlines()
+    assert any(word in line for word in ("evil", "_args_", "_recursive_", "_target_")), line
+    assert not (evil.folder / "imported").exists()
+    assert evil.outputs == []
+
+
+@pytest.fixture
+def stranger(evil: Program, warm: Warm) -> Path:
+    """A run that came from somebody else, and says that it trusts itself."""
+    directory = Path(warm(["data=book_sample", "layers=one_dense"], evil.folder).stdout.strip())
+    config = (directory / ".hydra" / "config.yaml").read_text()
+    config = config.replace("trust: []", "trust: [evil, os]")
+    config += "hydra: {callbacks: {a: {_target_: evil.X}}, run: {dir: elsewhere}}\n"
+    config = config.replace("layers:\n", "layers:\n  x:\n    _target_: evil.X\n")
+    (directory / ".hydra" / "config.yaml").write_text(config)
+    return directory
+
+
+@pytest.mark.parametrize("way", ["-cp", "-cd", "copied"])
+def test_what_came_with_a_run_trusts_nobody(
+    evil: Program, warm: Warm, stranger: Path, way: str
+) -> None:
+    folder = stranger / ".hydra"
+    if way == "copied":
+        folder = shutil.copytree(folder, evil.folder / "copied")
+    arguments = ["-cp", str(folder)]
+    if way == "-cd":
+        (folder / "config.yaml").rename(folder / "theirs.yaml")
+        arguments = ["-cd", str(folder), "-cn", "theirs"]
+    done = warm(arguments, evil.folder)
+    assert done.code == 2, (done.stdout, done.stderr)
+    [line] = done.stderr.splitlines()
+    assert "layers.x._target_=evil.X" in line
+    assert "trust=[evil]" in line
+    assert not (evil.folder / "imported").exists()
+    assert not (evil.folder / "elsewhere").exists()
+
+
+def test_a_sweep_is_taken_up_only_by_who_trusts_it(program: Program) -> None:
+    (program.folder / "mine.py").write_text(
+        "class X:\n    def forward(self, inputs):\n        return inputs\n"
+    )
+    said = ["data=book_sample", "+layers.x={_target_: mine.X}", "trust=[mine]", "seeds.seed=0,1"]
+    sweep = program.run("-m", *said, "hydra.launcher.n_jobs=1")
+    shutil.rmtree(sweep / "1")
+    again = ("-m", f"hydra.sweeper.resume={sweep}")
+    done = program.start(*again)
+    assert done.returncode == 2, done.stderr
+    assert "trust=[mine]: was said when the sweep was begun" in done.stderr
+    assert program.start(*again, "trust=[mine]").returncode == 0
+    assert (sweep / "1" / "run.parquet").exists()
+
+
+@pytest.mark.parametrize("target", ["reach.os.getpid", "reach.getpid", "reach.inner.sep.join"])
+def test_a_trusted_module_lends_its_trust_to_no_other(
+    program: Program, warm: Warm, target: str
+) -> None:
+    (program.folder / "reach.py").write_text(
+        "import os\nimport os.path as inner\nfrom os import getpid\n"
+    )
+    done = warm([f"+layers.x={{_target_: {target}}}", "trust=[reach]"], program.folder)
+    assert done.code == 2, done.stderr
+    [line] = done.stderr.splitlines()
+    assert "is of the module" in line
+    assert program.outputs == []
+
+
+def test_the_policy_is_asked_before_anything_is_loaded(tmp_path: Path) -> None:
+    """In a fresh process, none of the modules that the targets name is there afterwards."""
+    code = (
+        "import json, sys\n"
+        "from runner.forward.targets import check_target\n"
+        "from runner.forward.network import OURS\n"
+        "before = set(sys.modules)\n"
+        f"for target in {STRANGERS!r}:\n"
+        "    try:\n"
+        "        check_target('layers.x', target, OURS, [])\n"
+        "    except Exception:\n"
+        "        continue\n"
+        "    raise SystemExit(target)\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert not {name.partition(".")[0] for name in json.loads(done.stdout)} - {"difflib"}
