@@ -88,16 +88,17 @@ def marks(layer: Layer, inputs_rms: float, dead: float, saturated: float) -> lis
     """
     found = []
     statistics = layer.statistics
-    if count := statistics["nonfinite_count"]:
-        found.append(Mark("not finite", f"{count:,}"))
+    broken = statistics["nonfinite_count"]
+    if broken:  # what the others say is of the values that are left
+        found.append(Mark("not finite", f"{broken:,}"))
     size = rms(statistics)
     ratio = size / inputs_rms if inputs_rms > 0 else math.nan
     # A softmax adds up to 1 whatever comes in.
     if layer.kind != "Softmax" and ratio > FACTOR:
         found.append(Mark("exploding", f"× {_times(ratio)}"))
-    if layer.kind != "Softmax" and 0 < ratio < 1 / FACTOR:
+    if not broken and layer.kind != "Softmax" and 0 < ratio < 1 / FACTOR:
         found.append(Mark("vanishing", f"÷ {_times(1 / ratio)}"))
-    if statistics["std"] == 0 and layer.n_samples * layer.n_neurons > 1:
+    if not broken and statistics["std"] == 0 and layer.n_samples * layer.n_neurons > 1:
         found.append(Mark("constant", f"{statistics['mean']:.3g}"))
     if statistics["zero_fraction"] == 1:
         dead = 1.0

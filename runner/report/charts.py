@@ -190,8 +190,8 @@ def scatter(
         height,
         mark={"type": "circle", "size": size, "opacity": opacity, "strokeWidth": 0},
         encoding={
-            "x": quantity("x", axes[0], zero=False, nice=True),
-            "y": quantity("y", axes[1], zero=False, nice=True),
+            "x": {**quantity("x", axes[0], zero=False, nice=True), "axis": axis(log=False)},
+            "y": {**quantity("y", axes[1], zero=False, nice=True), "axis": axis(log=False)},
             "color": color,
             "tooltip": tips,
         },
@@ -282,8 +282,9 @@ def histograms(
         columns["share"] += (counts / max(values.size, 1)).tolist()
         columns["run"] += [name] * len(counts)
     names = list(finite)
+    across = quantity("a", title, zero=False, nice=False)
     encoding: Spec = {
-        "x": {**quantity("a", title, zero=False, nice=False), "bin": {"binned": True}},
+        "x": {**across, "bin": {"binned": True}, "axis": {**axis(log=False), "tickCount": 4}},
         "x2": {"field": "b"},
         "y": {**quantity("share", "share of values"), "axis": {"format": "%"}},
         "tooltip": [
@@ -306,7 +307,8 @@ def histograms(
 def axis(*, log: bool) -> Spec:
     """The numbers along a linear or a logarithmic scale; of the latter only powers have a line."""
     if not log:
-        return {"format": ".3~g"}
+        far = "abs(datum.value) >= 1e5 || (datum.value && abs(datum.value) < 1e-4)"
+        return {"labelExpr": f"{far} ? format(datum.value, '.3~e') : datum.label"}
     exponent = "log(datum.value) / LN10"
     whole = {"test": f"abs({exponent} - round({exponent})) < 1e-6", "value": 0.7}
     opacity = {"condition": whole, "value": 0}

@@ -91,8 +91,9 @@ def with_theory(
         low=low,
         high=high,
     )
-    there = [v for v in (*measured, *predicted) if math.isfinite(v)]
+    there = [v for v in (*measured, *predicted) if v > 0]
     scale = _scale(there, percent=False)
+    above = ">" if scale.get("type") == "log" else ">="
     x = position(names)
     y = quantity("measured", title, **scale)
     y["axis"] = axis(log=scale.get("type") == "log")
@@ -120,7 +121,7 @@ def with_theory(
         },
     }
     points: Spec = {
-        "transform": [{"filter": "isValid(datum.measured)"}],
+        "transform": [{"filter": f"isValid(datum.measured) && datum.measured {above} 0"}],
         "mark": {"type": "line", "point": _point(len(names))},
         "encoding": {"y": y, "color": {"datum": "measured", **color}, "tooltip": tips},
     }

@@ -147,9 +147,7 @@ def plane_of(rows: NDArray[Any], what: str) -> tuple[NDArray[Any], tuple[str, st
     points = centred @ _main_directions(centred)
     shares = np.square(points).sum(axis=0) / np.square(centred).sum()
     points *= largest
-    first, second = (
-        f"principal component {i + 1} ({100 * shares[i]:.0f} % of the variance)" for i in (0, 1)
-    )
+    first, second = (f"component {i + 1} ({100 * shares[i]:.0f} % of variance)" for i in (0, 1))
     return points, (first, second)
 
 
@@ -203,12 +201,18 @@ def responses(
         {
             "neuron": neuron,
             "picture": png.diverging(plane.picture(answers[:, neuron]), limit),
-            "low": number(float(np.nanmin(answers[:, neuron]))),
-            "high": number(float(np.nanmax(answers[:, neuron]))),
+            "range": _range(answers[:, neuron]),
         }
         for neuron in chosen
     ]
     return pictures, number(limit), part_of(len(chosen), layer.n_neurons, "neurons")
+
+
+def _range(values: NDArray[Any]) -> str:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return "not finite anywhere"
+    return f"{number(float(finite.min()))} … {number(float(finite.max()))}"
 
 
 def _biases(biases: NDArray[Any] | None) -> str:
@@ -218,7 +222,7 @@ def _biases(biases: NDArray[Any] | None) -> str:
         return "all 0"
     if biases.size <= 8:
         return ", ".join(number(float(b)) for b in biases.ravel())
-    return f"{number(float(biases.min()))} … {number(float(biases.max()))}"
+    return _range(biases)
 
 
 def _tint(value: float, limit: float) -> str:

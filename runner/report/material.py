@@ -99,6 +99,13 @@ class Material:
             return False
         return int(targets.min()) >= 0 and len(np.unique(targets)) <= _CLASSES
 
+    @property
+    def n_classes(self) -> int | None:
+        """One more than the largest class among the rows that are read; None: no classes."""
+        return (
+            int(self.targets.max()) + 1 if self.has_classes and self.targets is not None else None
+        )
+
     def outputs(self) -> Iterator[tuple[Layer, NDArray[Any] | None]]:
         """Each layer with its outputs for the rows of ``sample``; None: there are none to be had.
 
@@ -135,7 +142,9 @@ class Material:
         if self.has_outputs:
             total = self.layers[0].n_samples
             if self.sample.total < total:
-                return f"{self.sample.size:,} of the first {self.sample.total:,} samples kept"
+                first = f"the first {self.sample.total:,} of {total:,} samples"
+                few = self.sample.size < self.sample.total
+                return f"{self.sample.size:,} out of {first}" if few else first
             return self.sample.said()
         count = Sample(self.data.total, (range(len(self.computed)),))
         return f"{count.said()}, computed again from the stored parameters"

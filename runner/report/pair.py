@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner import limits
 from runner.analysis.changes import ABSENT, Change
 from runner.analysis.compare import compare
 from runner.analysis.comparison import Comparison
@@ -28,6 +29,7 @@ _READ = 1 << 14  # rows read of each layer
 _WHOLE = 1 << 22
 
 
+@limits.one_blas_thread()
 def page_of_pair(a: Run, b: Run) -> str:
     """The page as text.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner import limits
 from runner.analysis import health
 from runner.analysis.expectation import Expectation, expectations
 from runner.errors import RunnerError
@@ -28,6 +29,7 @@ _SIDE = 72  # points along the side of a neuron's response
 _REGIONS = 180  # along that of the decision regions
 
 
+@limits.one_blas_thread()  # a page's products are small: more threads wait for each other
 def page_of_run(run: Run) -> str:
     """The page as text.
 
@@ -136,7 +138,14 @@ class _Network:
         if not material.layers or len(material.layers) >= COLUMNS:
             return None
         first = material.layers[0]
-        columns = [Column("inputs", f"{first.n_inputs:,} features", "data", first.n_inputs)]
+        columns = [
+            Column(
+                "inputs",
+                part_of(first.n_inputs, first.n_inputs, "features"),
+                "data",
+                first.n_inputs,
+            )
+        ]
         for layer, marks in self.marks:
             weights = layer.weights
             fits = weights is not None and weights.shape == (layer.n_inputs, layer.n_neurons)
@@ -174,7 +183,7 @@ class _Network:
         if not any(e and not e.prediction.reason for e in expected):
             note = ""
         if reason:
-            note = f"{note} No prediction from there on: {reason}.".strip()
+            note = f"{note} It ends where {reason}." if note else f"No prediction: {reason}."
         yield (
             "Size of the signal",
             note,
@@ -223,10 +232,14 @@ def data_charts(material: Material) -> Iterator[tuple[str, str, charts.Spec]]:
         return
     if rows.shape[1] == 1 and colors is not None and not material.has_classes:
         points, axes = np.column_stack([rows[:, 0], colors]), ("input 0", "target")
-        yield "The data", note, charts.scatter(points, axes, description="Inputs and targets")
+        yield (
+            "Inputs and targets",
+            note,
+            charts.scatter(points, axes, description="Inputs and targets"),
+        )
         return
     if rows.shape[1] == 1:
-        yield "The data", note, charts.histogram(rows, "input 0", height=320)
+        yield "Without colours", note, charts.histogram(rows, "input 0", height=320)
         if colors is not None:
             parts = {f"class {k}": rows[colors == k] for k in np.unique(colors)[:8].tolist()}
             yield "By class", note, charts.histograms(parts, "input 0", height=320)
@@ -248,7 +261,7 @@ def _regions(page: Page, material: Material) -> dict[str, Any] | None:
     if material.n_features != 2 or not material.layers or material.replay.stopped:
         return None
     last = material.layers[-1]
-    if last.n_neurons < 2 or not (material.has_classes or last.kind == "Softmax"):
+    if last.n_neurons < 2 or not (last.kind == "Softmax" or material.n_classes == last.n_neurons):
         return None
     plane = plane_over(material.inputs, material.replay, _REGIONS)
     if plane is None or material.inputs_matrix is None:
@@ -271,7 +284,8 @@ def _regions(page: Page, material: Material) -> dict[str, Any] | None:
     there = sorted({int(c) for c in classes})
     return {
         "chart": page.chart(spec),
-        "classes": there,
+        "classes": ", ".join(map(str, there[:12])) + (", …" if len(there) > 12 else ""),
+        "count": len(there),
         "n": last.n_neurons,
         "note": part_of(len(chosen), material.data.total, "samples") + " drawn",
         "softmax": last.kind == "Softmax",

@@ -1,0 +1,234 @@
+"""What pages are made of, without a browser: rows, pictures, networks made again, odd runs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import runner
+from runner.analysis import health
+from runner.analysis.swept import WHOLE, curves, swept_keys
+from runner.report import png
+from runner.report.charts import histogram, scatter, table, themed
+from runner.report.layers import plane_of
+from runner.report.replay import Replay
+from runner.report.sample import part_of, scattered, spread, thin
+from runner.store.matrix import INPUTS, StoredMatrix
+from runner.store.read import Run
+
+MINE = """
+import numpy as np
+
+class Layer_Dense:
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = 0.1 * np.random.randn(n_inputs, n_neurons)
+        self.biases = np.zeros((1, n_neurons))
+
+    def forward(self, inputs):
+        self.output = np.dot(inputs, self.weights) + self.biases
+"""
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """Makes a run in a folder of the test's."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *overrides: runner.run(list(overrides))
+
+
+def page_of(run: Run) -> str:
+    pytest.importorskip("jinja2", reason="the extra `report` is not installed")
+    pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
+    from runner.report.run import page_of_run
+
+    return page_of_run(run)
+
+
+def pixels(address: str) -> tuple[np.ndarray[Any, Any], bytes, bytes]:
+    """(rows, columns) palette indices, the palette and its alphas."""
+    data = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    at, chunks = 8, {}
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        check = int.from_bytes(data[at + 8 + size : at + 12 + size], "big")
+        assert zlib.crc32(kind + body) == check
+        chunks[kind] = body
+        at += 12 + size
+    width, height = (int.from_bytes(chunks[b"IHDR"][i : i + 4], "big") for i in (0, 4))
+    lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, width + 1)
+    assert not lines[:, 0].any()
+    return lines[:, 1:], chunks[b"PLTE"], chunks[b"tRNS"]
+
+
+def test_few_rows_are_all_read() -> None:
+    sample = thin(300)
+    assert sample.rows.tolist() == list(range(300))
+    assert sample.said() == "300 samples"
+    assert thin(0).size == 0
+
+
+def test_many_rows_are_thinned_and_said() -> None:
+    sample = thin(20_000_000)
+    assert sample.size <= 65536
+    assert sample.rows[0] == 0
+    assert sample.rows[-1] == 20_000_000 - 1
+    assert np.all(np.diff(sample.rows) > 0)
+    assert sample.said().endswith(" of 20,000,000 samples")
+
+
+def test_points_are_spread_out() -> None:
+    places = scattered(100_000, 2000)
+    assert len(np.unique(places)) == 2000
+    assert np.array_equal(np.unique(places * 2000 // 100_000), np.arange(2000))
+    assert spread(1000, 3) == [0, 500, 999]
+    assert part_of(1, 1, "samples") == "1 sample"
+
+
+def test_only_some_rows_are_read(made: Callable[..., Run]) -> None:
+    run = made("data=normal", "data.samples=70000", "layers=one_dense")
+    matrix = StoredMatrix(run.path / "inputs.parquet", INPUTS)
+    ranges = [range(5, 8), range(65530, 65540), range(69999, 80000)]
+    rows = [row for each in ranges for row in each if row < 70000]
+    assert np.array_equal(matrix.parts(ranges), run.inputs[rows])
+    assert matrix.parts([]).shape == (0, 2)
+
+
+def test_numbers_become_colours() -> None:
+    values = np.array([[-1.0, 0.0, 1.0], [np.nan, -9.0, 0.5]])
+    indices, palette, alphas = pixels(png.diverging(values, 1.0))
+    steps = png.STEPS
+    assert indices.tolist()[0] == [0, steps, 2 * steps]
+    assert indices.tolist()[1][:2] == [2 * steps + 1, 0]  # not finite; beyond the end
+    assert alphas[steps] == 0  # zero is the page itself
+    assert alphas[0] == alphas[2 * steps] == 255
+    assert tuple(palette[:3]) == png.NEGATIVE
+
+
+def test_data_of_a_chart_are_csv() -> None:
+    data = table(x=[1.0, float("nan")], name=['a"b', "c,\nd"])
+    assert data["values"] == 'x,name\n1,"a""b"\n,"c, d"'
+
+
+def test_charts_take_anything() -> None:
+    for values in (np.array([]), np.array([2.0, 2.0]), np.array([np.inf, np.nan, 1.0])):
+        json.dumps(histogram(values, "output"), allow_nan=False)
+    spec = themed(scatter(np.array([[0.0, 1.0]]), ("a", "b"), classes=np.array([1])))
+    assert "var(--" not in json.dumps(spec)
+
+
+def test_the_main_plane_of_many_columns() -> None:
+    random = np.random.RandomState(0)
+    rows = random.randn(50, 2) @ random.randn(2, 700)
+    points, names = plane_of(rows, "neuron")
+    assert points.shape == (50, 2)
+    centred = rows - rows.mean(axis=0)
+    assert np.square(points).sum() == pytest.approx(np.square(centred).sum())
+    assert all("of variance" in name for name in names)
+    constant, _ = plane_of(np.full((3, 5), 2.0), "neuron")
+    assert constant.tolist() == [[2.0, 2.0]] * 3
+
+
+@pytest.mark.parametrize("numerics", ["nnfs", "float64"])
+def test_a_network_made_again_has_the_same_bits(made: Callable[..., Run], numerics: str) -> None:
+    run = made("layers=book_chapter_4", "layers.dense1.bias_scale=1", f"numerics={numerics}")
+    replay = Replay(run)
+    assert replay.stopped is None
+    for outputs, layer in zip(replay.forward(run.inputs), run.layers.values(), strict=True):
+        assert np.array_equal(outputs, layer.outputs)
+        assert outputs.dtype == layer.outputs.dtype
+
+
+def test_nobody_else_s_code_is_run(
+    made: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_report_layers.py").write_text(MINE)
+    mine = "+layers.mine={_target_: my_report_layers.Layer_Dense, n_neurons: 4}"
+    run = made(mine, "trust=[my_report_layers]")
+    (tmp_path / "my_report_layers.py").write_text("raise SystemExit('it was imported')")
+    replay = Replay(run)
+    assert len(replay.layers) == 2
+    text = page_of(run)
+    assert "whose code a report does not run" in text
+
+
+def test_marks(made: Callable[..., Run]) -> None:
+    run = made("layers=mlp", "layers.mlp.weight_scale=100", "layers.mlp.activation=relu")
+    layer = run.layers["mlp_relu3"]
+    names = [mark.kind for mark in health.marks(layer, 1.0, 0.5, float("nan"))]
+    assert names == ["exploding", "dead"]
+    tanh = made("layers=mlp", "layers.mlp.weight_scale=1e-6").layers["mlp_tanh4"]
+    first, *_ = health.marks(tanh, 1e20, 0.0, 0.0)
+    assert str(first).startswith("vanishing ÷ ")
+    outputs = np.array([[0.99, 0.0, 0.0], [-1.0, 0.0, 0.5]])
+    assert health.saturated_share("Tanh", outputs) == pytest.approx(2 / 6)
+    assert health.dead_neurons(outputs).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["save=statistics"], ["300 samples, computed again from the stored parameters"]),
+        (["save=first", "save.rows=20"], ["the first 20 of 300 samples"]),
+        (["data=book_sample", "layers=book_two_layers"], ["1 sample"]),
+        (["data=sine"], ["Inputs and targets"]),
+        (["data=normal", "data.features=6"], ["component 1 ("]),
+        (
+            ["layers=mlp", "layers.mlp.depth=60", "layers.mlp.width=8"],
+            ["40 of 120 layers are shown"],
+        ),
+        (
+            ["layers=mlp", "layers.mlp.activation=relu", "layers.mlp.weight_scale=1e9"],
+            ["not finite", "exploding"],
+        ),
+        (["layers.dense1.n_neurons=1500", "data.samples=5"], ["16 of 1,500 neurons"]),
+    ],
+    ids=lambda value: value[0] if value else "",
+)
+def test_odd_runs(made: Callable[..., Run], overrides: list[str], words: list[str]) -> None:
+    text = page_of(made(*overrides))
+    for word in words:
+        assert word in text
+    assert len(text) < 4_000_000
+
+
+def test_what_a_page_may_do(made: Callable[..., Run]) -> None:
+    text = page_of(made("data.samples=3"))
+    [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy.startswith("default-src &#39;none&#39;")
+    assert "http" not in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_swept_keys_and_curves() -> None:
+    rows = [
+        {
+            "overrides": ["layers=mlp", f"data.samples={n}", f"seeds.seed={seed}"],
+            "metrics.loss": float(seed),
+            **{f"layers.a.{name}": 0.0 for name in ("min", "max", "zero_fraction")},
+            "layers.a.nonfinite_count": 0,
+            "layers.a.mean": float(n),
+            "layers.a.std": 0.0,
+        }
+        for n in (10, 9)
+        for seed in (1, 3)
+    ]
+    assert swept_keys(rows) == {"data.samples": [9, 10], "seeds.seed": [1, 3]}
+    points = list(curves(rows, "data.samples", (), ["a"], ["rms"]))
+    assert [(p.value, p.layer, p.statistic, p.summary.mean) for p in points] == [
+        (9, "a", "rms", 9.0),
+        (9, WHOLE, "loss", 2.0),
+        (10, "a", "rms", 10.0),
+        (10, WHOLE, "loss", 2.0),
+    ]
+    assert points[1].summary.n == 2
