@@ -21,7 +21,8 @@ from runner.report.charts import histogram, scatter, table, themed
 from runner.report.layers import plane_of
 from runner.report.replay import Replay
 from runner.report.sample import part_of, scattered, spread, thin
-from runner.store.matrix import INPUTS, StoredMatrix
+from runner.store.layout import INPUTS
+from runner.store.matrix import StoredMatrix
 from runner.store.read import Run
 
 MINE = """
