@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.pages import ROOT, cold, play
 
-COPIED = ("runner", "conf", "tests/conftest.py", "pyproject.toml")
+COPIED = ("runner", "conf", "tests", "pyproject.toml")
 
 
 def test_a_layer_is_added_as_the_page_says(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.pages import FENCE, ROOT, SETS_UP, blocks, cold, matches, play
+from tests.pages import FENCE, ROOT, SETS_UP, blocks, matches, play
+from tests.warm import Warm
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 # The newcomer's page is about the tree, and played in a copy of it: test_contributing.py.
@@ -21,11 +23,18 @@ def name_of(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PLAYED, ids=name_of)
-def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
+def test_page_does_what_it_says(page: Path, tmp_path: Path, warm: Warm) -> None:
     """From top to bottom, in one folder, as somebody who pastes it would."""
+
+    def start(
+        arguments: Sequence[str], folder: Path, environment: dict[str, str]
+    ) -> tuple[int, str]:
+        done = warm(arguments, folder, env=environment)
+        return done.code, done.stderr + done.stdout
+
     for extra in NEEDS.findall(page.read_text(encoding="utf-8")):
         pytest.importorskip(extra)
-    for played in play(page, tmp_path, cold):
+    for played in play(page, tmp_path, start):
         assert played.right, f"{name_of(page)}, {played!s}"
 
 
