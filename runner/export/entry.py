@@ -15,7 +15,7 @@ from typing import Any
 from runner.console import markdown, number
 from runner.errors import clip, show
 from runner.store import Run, layout
-from runner.store.sweeps import SPEC_FILE
+from runner.store.sweeps import INDEX_FILE, SPEC_FILE
 
 RUN_ID = "runner.run_id"
 SWEEP_ID = "runner.sweep_id"
@@ -136,7 +136,7 @@ def of_sweep(path: Path, rows: Sequence[Mapping[str, Any]]) -> Entry:
     }
     metrics = [("jobs", float(len(rows)), 0)]
     metrics += [(f"jobs/{word.lower()}", float(count), 0) for word, count in sorted(counts.items())]
-    files = {path.name: path for path in path.glob("*.*") if path.is_file()}
+    files = {name: path / name for name in (INDEX_FILE, "multirun.yaml")}
     return Entry(
         name=_name_of_sweep(path, rows),
         status=status,
@@ -145,7 +145,7 @@ def of_sweep(path: Path, rows: Sequence[Mapping[str, Any]]) -> Entry:
         tags=tags,
         params=params,
         metrics=metrics,
-        files={name: file for name, file in files.items() if not name.startswith(".")},
+        files={name: file for name, file in files.items() if file.is_file()},
         notes=notes,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,10 +43,12 @@ def export_run(store: MlflowStore, run: Run, *, outputs: bool = True) -> Exporte
     there = _without_the_cut_short(store, store.exported(RUN_ID, run.id)).get(run.id)
     if there:
         return Exported(there.id, already=1)
+    from runner.report.run import page_of_run
+
     done = Exported("")
     entry = of_run(run, outputs=outputs)
     with TemporaryDirectory() as folder:
-        _add_report(run, entry, Path(folder))
+        _add_report(entry, Path(folder), lambda: page_of_run(run))
         done.id = _add(store, entry, done)
     return done
 
@@ -80,19 +83,22 @@ def export_sweep(store: MlflowStore, path: Path, *, outputs: bool = True) -> Exp
             progress.advance(1)
     finally:
         progress.close()
-    store.fill(done.id, parent)
+    from runner.report.sweep import page_of_sweep
+
+    with TemporaryDirectory() as folder:
+        _add_report(parent, Path(folder), lambda: page_of_sweep(path, Path(folder)))
+        store.fill(done.id, parent)
     if known:
         store.delete(known.id)
     return done
 
 
-def _add_report(run: Run, entry: Entry, folder: Path) -> None:
+def _add_report(entry: Entry, folder: Path, page: Callable[[], str]) -> None:
     """The page of ``runner report``, where what draws it is installed."""
     from runner.report.page import write
-    from runner.report.run import page_of_run
 
     try:
-        entry.files["report.html"] = write(folder / "report.html", page_of_run(run))
+        entry.files["report.html"] = write(folder / "report.html", page())
     except MissingExtraError:
         entry.notes.append("without its report, which takes: pip install 'runner[report]'")
 
