@@ -32,7 +32,8 @@ def _content(shown: dict[str, Any]) -> dict[str, Any]:
     """With what a drawing says and how many marks it has in its place: its looks may change."""
     if svg := shown.get("image/svg+xml"):
         elements = list(ET.fromstring(svg).iter())
-        texts = [element.text for element in elements if element.tag.endswith("text")]
+        texts = [element.text or "" for element in elements if element.tag.endswith("text")]
+        texts = [text for text in texts if any(map(str.isalpha, text))]  # not the axes' ticks
         shown["image/svg+xml"] = texts, sum(element.tag.endswith("path") for element in elements)
     return shown
 
