@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -41,14 +41,15 @@ def open_writer(sink: Any, schema: pa.Schema, codec: str = "none") -> Any:
     )
 
 
-def to_bytes(table: pa.Table) -> bytes:
-    """A small table as the bytes of a parquet file."""
+def to_bytes(schema: pa.Schema, tables: Iterable[pa.Table]) -> bytes:
+    """Small tables, one after the other, as the bytes of a parquet file."""
     from pyarrow import BufferOutputStream
 
     # A sink of Python's would be called back hundreds of times for a table of a hundred columns.
     sink = BufferOutputStream()
-    writer = open_writer(sink, table.schema)
-    writer.write_table(table)
+    writer = open_writer(sink, schema)
+    for table in tables:
+        writer.write_table(table)
     writer.close()
     return cast("bytes", sink.getvalue().to_pybytes())
 

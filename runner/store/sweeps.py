@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from runner.errors import DamagedError, NotFoundError, RunnerError
 from runner.store import layout, seals
 from runner.store.files import hash_file, read_file, sync_directory, sync_file, write_file, writing
 from runner.store.journal import JOURNAL_FILE, journal_rows
-from runner.store.turned import as_columns
 
 INDEX_FILE = "sweep.parquet"
 SPEC_FILE = ".sweep.json"
@@ -31,6 +31,8 @@ FILES = (INDEX_FILE, SPEC_FILE, JOURNAL_FILE)
 
 _BESIDE = (SPEC_FILE, "multirun.yaml", "optimization_results.yaml")
 """What we, Hydra and its sweepers write beside the index."""
+
+_PART = 1000  # rows of the index, written at a time
 
 COLUMNS = (
     ("number", "int64"),
@@ -124,7 +126,7 @@ def unknown_rows(sweep: Path, told: set[str], numbers: Iterable[int]) -> list[di
     """
     taken: dict[int, Any] = dict.fromkeys(numbers)
     found = []
-    for name in _folders(sweep) - told:
+    for name in folders(sweep) - told:
         if (sweep / name / layout.RUN_FILE).exists():
             row = row_of_run(_number(name, taken), name, sweep)
             taken[row["number"]] = None
@@ -134,29 +136,39 @@ def unknown_rows(sweep: Path, told: set[str], numbers: Iterable[int]) -> list[di
 
 def present(sweep: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows without those of runs that were taken away, by ``runner rm`` for instance."""
-    there = _folders(sweep)
+    there = folders(sweep)
     for row in rows:
         if not row["run_id"] or _is_there(sweep, row["directory"], there):
             yield row
 
 
-def write_index(sweep: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes ``sweep.parquet`` and takes the journal away; a kill leaves one of them whole."""
+def write_index(sweep: Path, rows: Collection[Mapping[str, Any]]) -> None:
+    """Writes ``sweep.parquet`` and takes the journal away; a kill leaves one of them whole.
+
+    Args:
+        sweep: the directory.
+        rows: by number; they are gone through twice, and a part of them is held at a time.
+    """
     from runner.store import columns
     from runner.store.parquet import to_bytes
+    from runner.store.turned import as_columns, kinds_of
 
-    parts = as_columns(rows, dict(COLUMNS))
+    known = dict(COLUMNS)
+    kinds = kinds_of(rows, known)
     facts = {
         layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
         FACT_SWEEP_ID: sweep_id(sweep),
         FACT_FILES: json.dumps(_files(sweep)),
         FACT_SEAL: seals.BLANK,
     }
-    table = columns.table(parts, facts)
+    left = iter(rows)
+    parts = iter(lambda: list(islice(left, _PART)), [])
+    tables = (columns.table(as_columns(part, kinds, known), facts) for part in parts)
+    empty = columns.table(as_columns([], kinds, known), facts)
     fresh = sweep / f".{INDEX_FILE}"
     with writing(sweep / INDEX_FILE):
         fresh.unlink(missing_ok=True)
-        write_file(fresh, seals.sealed(to_bytes(table)))
+        write_file(fresh, seals.sealed(to_bytes(empty.schema, tables)))
         sync_file(fresh)
         os.replace(fresh, sweep / INDEX_FILE)
         sync_directory(sweep)
@@ -261,7 +273,8 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         return read_rows(path, file), json.loads(known[FACT_FILES])
 
 
-def _folders(sweep: Path) -> set[str]:
+def folders(sweep: Path) -> set[str]:
+    """The names of the folders in a sweep's directory."""
     with os.scandir(sweep) as entries:
         return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
 

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runner.store.plain import storable
 
 
-def as_columns(
-    rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]
-) -> list[tuple[str, str, list[Any]]]:
-    """Name, type and values of every column that any row has; rows are looked at one at a time.
+def kinds_of(rows: Iterable[Mapping[str, Any]], known: Mapping[str, str]) -> dict[str, str]:
+    """Name -> type of every column that any row has; rows are looked at one at a time.
 
     Args:
         rows: name -> value; a row may lack columns that others have.
-        kinds: the types of the columns that are there in any case, and come first.
+        known: of the columns that are there in any case, and come first.
     """
-    found: dict[str, list[Any]] = {name: [] for name in kinds}
-    count = 0
+    seen: dict[str, set[str]] = {}
     for row in rows:
         for name, value in row.items():
-            values = found.setdefault(name, [])
-            values += [None] * (count - len(values))
-            values.append(value)
-        count += 1
-    for values in found.values():
-        values += [None] * (count - len(values))
-    return [(name, *_column(values, kinds.get(name))) for name, values in found.items()]
+            if name not in known:
+                kind, stored = storable(value)
+                seen.setdefault(name, set()).update(() if stored is None else (kind,))
+    return dict(known) | {name: _common(kinds) for name, kinds in seen.items()}
 
 
-def _column(values: list[Any], kind: str | None) -> tuple[str, list[Any]]:
-    """The type that holds all values of a column, and the values for it."""
-    if kind is not None:
-        return kind, values
-    stored = [storable(value) for value in values]
-    kinds = {name for (name, _), value in zip(stored, values, strict=True) if value is not None}
-    if kinds <= {"int64", "double"} and "double" in kinds:
-        return "double", [None if value is None else float(value) for _, value in stored]
-    if len(kinds) == 1:
-        return kinds.pop(), [value for _, value in stored]
-    return "string", [None if value is None else str(value) for _, value in stored]
+def as_columns(
+    rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], known: Mapping[str, str]
+) -> list[tuple[str, str, list[Any]]]:
+    """Name, type and values of each of the columns.
+
+    Args:
+        rows: some or all of those that were looked at.
+        kinds: as :func:`kinds_of` gives them.
+        known: of the columns whose values are of their type already.
+    """
+    return [
+        (name, kind, [row.get(name) for row in rows])
+        if name in known
+        else (name, kind, [_fitted(row.get(name), kind) for row in rows])
+        for name, kind in kinds.items()
+    ]
+
+
+def _common(kinds: set[str]) -> str:
+    if kinds == {"int64", "double"}:
+        return "double"
+    return kinds.pop() if len(kinds) == 1 else "string"
+
+
+def _fitted(value: Any, kind: str) -> Any:
+    own, stored = storable(value)
+    if stored is None or own == kind:
+        return stored
+    return float(stored) if kind == "double" else str(stored)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.errors import InterruptedRunError
 from runner.store.journal import Journal
-from runner.store.sweeps import present, sweep_id, unknown_rows, write_index
+from runner.store.sweeps import folders, present, sweep_id, unknown_rows, write_index
 from runner.sweep.rows import Rows
 from runner.sweep.work import Row
 
@@ -40,4 +40,6 @@ def indexing(directory: Path, rows: Rows) -> Iterator[Callable[[Row], Row]]:
             # A job in flight when a signal came has recorded itself in its run.
             for row in unknown_rows(directory, rows.directories, rows):
                 rows.add(row)
-            write_index(directory, present(directory, rows.values()))
+            whole = rows.directories <= folders(directory)
+            values = rows.values()
+            write_index(directory, values if whole else list(present(directory, values)))
