@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -204,7 +205,7 @@ def test_a_killed_client_and_the_workers_it_left(mine: Program, cluster: Cluster
     kill(process)
     early = _finished(mine)
     sweep = next(iter(early)).parent
-    again, _ = _sweep(mine, f"hydra.sweeper.resume={sweep}", *launcher)
+    again, _ = _sweep(mine, f"hydra.sweeper.resume={sweep}", "trust=[mine]", *launcher)
     assert again == sweep
     assert [row["status"] for row in sweep_rows(sweep)] == ["FINISHED"] * 24
     after = _finished(mine)
@@ -234,7 +235,7 @@ def test_the_scheduler_is_lost_in_mid_sweep(mine: Program, tmp_path: Path) -> No
     assert "is gone" in why
     early = _finished(mine)
     assert early
-    sweep, _ = _sweep(mine, how.split()[-1])
+    sweep, _ = _sweep(mine, *shlex.split(how)[4:])
     assert [row["status"] for row in sweep_rows(sweep)] == ["FINISHED"] * 30
     assert {path: time for path, time in _finished(mine).items() if path in early} == early
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -235,7 +236,9 @@ def _saying_how_to_go_on(directory: Path, rows: Rows, total: int) -> Iterator[No
     except (InterruptedRunError, LostError):
         done = sum(status == layout.FINISHED for status in rows.statuses.values())
         console.say(f"{done} of {total} jobs are finished; the rest:")
-        console.say(f"  python -m runner -m hydra.sweeper.resume={directory}")
+        again = [f"hydra.sweeper.resume={directory}"]
+        again += [text for text in read_spec(directory)["task"] if is_trust(text)]
+        console.say(f"  python -m runner -m {shlex.join(again)}")
         raise
 
 
