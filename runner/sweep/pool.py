@@ -206,6 +206,8 @@ def _serve(
                 pipe.send(answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         code = 0
+    except OSError:  # the pipe itself: whoever is at the other end sees a worker that died
+        code = 1
     except InterruptedRunError as error:
         code = error.exit_code
     # Not sys.exit: what the parent had registered to happen at exit is the parent's.

@@ -16,6 +16,7 @@ NAMES = (
     "composition",
     "growth",
     "reading",
+    "safety",
     "single_run",
     "streaming",
     "sweep",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.crash.report import Report
 
-NAMES = ("points", "power", "faults", "corruption")
+NAMES = ("kills", "points", "power", "faults", "corruption", "starts", "soak")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -56,10 +56,12 @@ class Child:
 
     def kill(self, *, group: bool = True) -> None:
         """Kills it, with everything it has started or alone."""
-        if group:
-            os.killpg(self.pid, signal.SIGKILL)
-        else:
-            os.kill(self.pid, signal.SIGKILL)
+        try:
+            if group:
+                os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not come as far as to have a group
+            pass
+        os.kill(self.pid, signal.SIGKILL)
         self.wait(10)
 
     def told(self) -> tuple[str, str]:
