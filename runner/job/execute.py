@@ -192,7 +192,8 @@ def _pass(
         threads=threads,
         clock=time.perf_counter,
     )
-    with Keepers(plan, writer, threads) as keepers:
+    keepers = Keepers(plan, writer, threads)
+    with keepers.lanes:
         for batch in stream:
             keepers.take(batch)
             if metrics and batch.position == len(layers) - 1:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -23,12 +22,15 @@ _STORING = 2.0
 class Keepers:
     """All layers' keepers, and the threads that digest and write beside the forward pass.
 
-    A small run has none. To be used in a ``with`` statement: once that is left, nobody works.
+    A small run has none.
 
     Args:
         plan: the run.
         writer: of its files.
         threads: how many may digest and write.
+
+    Attributes:
+        lanes: where they work, to be entered for as long as outputs are taken.
     """
 
     def __init__(self, plan: Plan, writer: RunWriter, threads: int) -> None:
@@ -40,19 +42,7 @@ class Keepers:
         count = 0 if plan.shape.n_samples <= TILE else min(threads, len(weights))
         self._lane_of: Sequence[int] = spread(weights, max(1, count))
         ahead = tiles_waiting(plan.batch_size)
-        self._lanes = Lanes([ahead * self._lane_of.count(lane) for lane in range(count)])
-
-    def __enter__(self) -> Self:
-        self._lanes.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lanes.__exit__(kind, error, traceback)
+        self.lanes = Lanes([ahead * self._lane_of.count(lane) for lane in range(count)])
 
     def take(self, batch: Batch) -> None:
         """The next rows of a layer.
@@ -62,13 +52,13 @@ class Keepers:
         """
         keeper = self._keepers[batch.position]
         keeper.note(batch)
-        self._lanes.put(self._lane_of[batch.position], lambda: keeper.digest(batch.outputs))
+        self.lanes.put(self._lane_of[batch.position], lambda: keeper.digest(batch.outputs))
         if keeper.keeps(batch.start):
             lane = self._lane_of[len(self._keepers) + batch.position]
-            self._lanes.put(lane, lambda: keeper.store(batch.start, batch.outputs))
+            self.lanes.put(lane, lambda: keeper.store(batch.start, batch.outputs))
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of ``layers.parquet``, once all outputs were taken and the block is left."""
+        """The rows of ``layers.parquet``, once all outputs were taken and the lanes are left."""
         return [keeper.row() for keeper in self._keepers]
 
 

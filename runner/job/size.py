@@ -10,7 +10,7 @@ from runner import limits
 from runner.errors import TooLargeError
 from runner.forward.run import tiles_ahead, tiles_waiting
 from runner.numerics import TILE
-from runner.store.layout import group_rows
+from runner.store.layout import WIDE, group_rows
 
 if TYPE_CHECKING:
     from runner.job.plan import Plan
@@ -23,6 +23,9 @@ _MAKING = 20
 
 _SUMMING = 16
 """Bytes a value of a tile while its statistics are taken, in float64."""
+
+_FOOTER = 1700
+"""Bytes that arrow keeps of every column of a row group until the file is complete: measured."""
 
 _TARGET = 8
 
@@ -111,11 +114,15 @@ def _passing(plan: Plan, threads: int) -> int:
     waiting = sum(
         min(plan.kept_rows, group_rows(p.n_neurons, item, together)) * p.n_neurons for p in layers
     )
+    described = _FOOTER * sum(
+        -(-plan.kept_rows // group_rows(p.n_neurons, item, together)) * min(p.n_neurons, WIDE)
+        for p in layers
+    )
     multiplied = busy * tile * max(p.n_inputs + p.n_neurons for p in layers) * (product + item)
     summed = busy * tile * max(p.n_neurons for p in layers) * _SUMMING
     # All rows at once: what arrives, its copy, what comes out, its copy, and what goes on.
     whole = sum(samples * (2 * layers[at].n_inputs + 3 * layers[at].n_neurons) for at in plan.whole)
-    return held + (waiting + whole) * item + multiplied + summed
+    return held + (waiting + whole) * item + described + multiplied + summed
 
 
 def _compare(plan: Plan, parts: Mapping[str, int], there: int | None, what: str) -> None:
