@@ -28,7 +28,7 @@ KEPT: list[tuple[str, ...]] = [
     ("layers=book_chapter_4", "layers.dense1.weight_scale=1e-3", "batch_size=1"),
     ('name="it\'s: [a] # é ☃"', "tags=[a,'b c',null_]"),
     ("name=" + "long " * 40,),
-    ("name='2026-11-23'", "tags=['1','true','']", "objective=metrics.loss"),
+    ("name='2026-11-23'", "tags=['1','true','~']", "objective=metrics.loss"),
     ("~layers.dense2", "+layers.on={_target_:runner.layers.ReLU}"),
     ("layers.dense1.biases=[1,2.5,-1e-7]", "layers.dense2.n_neurons=${layers.dense1.n_neurons}"),
     ("name=${numerics.rule}", "hydra.mode=RUN"),

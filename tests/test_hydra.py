@@ -153,7 +153,7 @@ def test_callbacks_and_the_rest(folder: Program) -> None:
 
 def test_a_callback_that_leaves(folder: Program) -> None:
     before = set(folder.folder.glob("outputs/2*/*"))
-    done = folder.start(CALLBACK.replace("Watch}", "Watch, leave: true}"))
+    done = folder.start(CALLBACK.replace("Watch}", "Watch, leave: true}"), "trust=[watch]")
     assert done.returncode == 5
     assert set(folder.folder.glob("outputs/2*/*")) == before
 

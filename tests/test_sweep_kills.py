@@ -12,6 +12,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from runner.store.journal import JOURNAL_FILE
@@ -100,7 +101,10 @@ def test_nothing_is_lost_or_done_twice(program: Program) -> None:
                 break
             _wait_a_random_time(chance, process, sweep)
             kills += process.poll() is None
-            os.killpg(process.pid, signal.SIGKILL)
+            # Right after the start it may have no group yet, and at the end none any more.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.communicate()
             after = _stamps(sweep)
             assert {n: after[n] for n in before} == before, "a finished job was done again"

@@ -31,11 +31,12 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
 def seen(program: Program, width: int, *words: str, **env: str) -> str:
     """What is shown on a terminal of so many columns."""
+    outside = {key: text for key, text in os.environ.items() if key not in ("COLUMNS", "LINES")}
     child = pexpect.spawn(
         sys.executable,
         ["-m", "runner", *words],
         cwd=str(program.folder),
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **env},
+        env={**outside, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **env},
         encoding="utf-8",
         dimensions=(50, width),
         timeout=60,

@@ -68,6 +68,12 @@ class CheckedPackages(ImportlibResourcesConfigSource):
         super().__init__(provider, path)
 
 
+# Hydra tells the sources of a scheme apart by their names alone, and a worker of joblib, which is
+# sent the table as it stands here, registers its own beside them.
+CheckedFiles.__name__ = FileConfigSource.__name__
+CheckedPackages.__name__ = ImportlibResourcesConfigSource.__name__
+
+
 @contextmanager
 def checked_sources(beside: str | None) -> Iterator[None]:
     """Has Hydra read through these classes as long as the block runs.

@@ -79,7 +79,10 @@ class Flight:
 
     def _taken_in(self, future: Any, batch: list[int]) -> Iterator[Row]:
         if future.status == "finished":
-            rows, seconds = future.result()
+            try:
+                rows, seconds = future.result()
+            except OSError as error:  # it went after it had said that there is a result
+                raise self._lost() from error
             self._crew.took(len(rows), seconds)
             yield from rows
             self._left.extendleft(
@@ -88,8 +91,11 @@ class Flight:
         elif future.status == "error":
             yield from self._died(future.exception(), batch)
         else:
-            at = self._crew.address or "its cluster"
-            raise LostError(f"the dask scheduler at {clip(at, 60)} is gone")
+            raise self._lost()
+
+    def _lost(self) -> LostError:
+        at = self._crew.address or "its cluster"
+        return LostError(f"the dask scheduler at {clip(at, 60)} is gone")
 
     def _died(self, error: BaseException, batch: list[int]) -> Iterator[Row]:
         if not isinstance(error, distributed().KilledWorker):

@@ -84,7 +84,8 @@ def _measured(folder: Path, arguments: list[str]) -> tuple[float, int]:
         text=True,
     )
     assert process.stdout is not None
-    last = process.stdout.read().splitlines()[-1:]
+    with process.stdout:
+        last = process.stdout.read().splitlines()[-1:]
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
