@@ -15,6 +15,20 @@ from tests.warm import Warm
 ROOT = Path(__file__).resolve().parent.parent
 
 
+BOOK_LAYER = """
+import numpy as np
+
+class Layer_Dense:
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = 0.1 * np.random.randn(n_inputs, n_neurons)
+        self.biases = np.zeros((1, n_neurons))
+
+    def forward(self, inputs):
+        self.output = np.dot(inputs, self.weights) + self.biases
+"""
+"""A class of the reader's, as the book writes it."""
+
+
 class Program:
     """Starts ``python -m runner`` in a folder, as a person would."""
 

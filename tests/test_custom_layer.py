@@ -12,19 +12,7 @@ import pytest
 
 import runner
 from runner.store import Run
-from tests.conftest import Program
-
-BOOK = """
-import numpy as np
-
-class Layer_Dense:
-    def __init__(self, n_inputs, n_neurons):
-        self.weights = 0.1 * np.random.randn(n_inputs, n_neurons)
-        self.biases = np.zeros((1, n_neurons))
-
-    def forward(self, inputs):
-        self.output = np.dot(inputs, self.weights) + self.biases
-"""
+from tests.conftest import BOOK_LAYER, Program
 
 SCRIPT = """
 import sys
@@ -103,7 +91,7 @@ def layer(name: str, target: str, **keys: object) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Program:
     program = Program(tmp_path_factory.mktemp("custom"))
-    (program.folder / "book.py").write_text(BOOK)
+    (program.folder / "book.py").write_text(BOOK_LAYER)
     (program.folder / "more.py").write_text(MORE)
     (program.folder / "mine" / "layers").mkdir(parents=True)
     (program.folder / "mine" / "layers" / "none.yaml").write_text("{}\n")

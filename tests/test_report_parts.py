@@ -24,18 +24,7 @@ from runner.report.sample import part_of, scattered, spread, thin
 from runner.store.layout import INPUTS
 from runner.store.matrix import StoredMatrix
 from runner.store.read import Run
-
-MINE = """
-import numpy as np
-
-class Layer_Dense:
-    def __init__(self, n_inputs, n_neurons):
-        self.weights = 0.1 * np.random.randn(n_inputs, n_neurons)
-        self.biases = np.zeros((1, n_neurons))
-
-    def forward(self, inputs):
-        self.output = np.dot(inputs, self.weights) + self.biases
-"""
+from tests.conftest import BOOK_LAYER
 
 
 @pytest.fixture
@@ -153,7 +142,7 @@ def test_nobody_else_s_code_is_run(
     made: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "my_report_layers.py").write_text(MINE)
+    (tmp_path / "my_report_layers.py").write_text(BOOK_LAYER)
     mine = "+layers.mine={_target_: my_report_layers.Layer_Dense, n_neurons: 4}"
     run = made(mine, "trust=[my_report_layers]")
     (tmp_path / "my_report_layers.py").write_text("raise SystemExit('it was imported')")

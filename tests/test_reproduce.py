@@ -16,19 +16,8 @@ import runner
 from runner.app.reproduce import reproduce
 from runner.errors import NotFoundError, UntrustedError
 from runner.store.files import hash_file
-from tests.conftest import Program
+from tests.conftest import BOOK_LAYER, Program
 
-MINE = """
-import numpy as np
-
-class Layer_Dense:
-    def __init__(self, n_inputs, n_neurons):
-        self.weights = 0.1 * np.random.randn(n_inputs, n_neurons)
-        self.biases = np.zeros((1, n_neurons))
-
-    def forward(self, inputs):
-        self.output = np.dot(inputs, self.weights) + self.biases
-"""
 USING_MINE = (
     "layers=one_dense",
     "+layers.mine={_target_: my_layers.Layer_Dense, n_neurons: 3}",
@@ -141,7 +130,7 @@ def _pretend(run: Path, facts: dict[str, str]) -> None:
 def test_own_classes_only_by_trust_given_anew(
     program: Program, write: Callable[[str, str], Path]
 ) -> None:
-    write("my_layers.py", "open('imported', 'a').close()\n" + MINE)
+    write("my_layers.py", "open('imported', 'a').close()\n" + BOOK_LAYER)
     run = program.run(*USING_MINE, "trust=[my_layers]", "data.samples=20")
     (program.folder / "imported").unlink()
     count = len(list(program.folder.glob("outputs/*/*")))
@@ -161,9 +150,9 @@ def test_own_classes_only_by_trust_given_anew(
 def test_a_changed_class_of_ones_own_is_found(
     program: Program, write: Callable[[str, str], Path]
 ) -> None:
-    write("my_layers.py", MINE)
+    write("my_layers.py", BOOK_LAYER)
     run = program.run(*USING_MINE, "trust=[my_layers]", "data.samples=20")
-    write("my_layers.py", MINE.replace("0.1", "0.2"))
+    write("my_layers.py", BOOK_LAYER.replace("0.1", "0.2"))
     done = program.start("reproduce", str(run), "--trust", "my_layers")
     assert done.returncode == 1
     assert "nothing that is on record of the environment differs" in done.stdout
@@ -221,9 +210,9 @@ def test_a_table_of_a_relative_path_is_found_where_the_run_was_started(
 def test_modules_are_not_taken_from_where_the_run_was_started(
     program: Program, write: Callable[[str, str], Path]
 ) -> None:
-    write("my_layers.py", MINE)
+    write("my_layers.py", BOOK_LAYER)
     run = program.run(*USING_MINE, "trust=[my_layers]", "data.samples=20")
-    write("my_layers.py", "open('imported', 'a').close()\n" + MINE)
+    write("my_layers.py", "open('imported', 'a').close()\n" + BOOK_LAYER)
     elsewhere = program.folder / "elsewhere"
     elsewhere.mkdir()
     done = Program(elsewhere).start("reproduce", str(run), "--trust", "my_layers")
@@ -235,7 +224,7 @@ def test_modules_are_not_taken_from_where_the_run_was_started(
 def test_a_run_that_failed_has_nothing_to_compare(
     program: Program, write: Callable[[str, str], Path]
 ) -> None:
-    write("my_layers.py", MINE.replace("self.output =", "raise ValueError('no') #"))
+    write("my_layers.py", BOOK_LAYER.replace("self.output =", "raise ValueError('no') #"))
     failed = program.start(*USING_MINE, "trust=[my_layers]")
     assert failed.returncode == 1
     [run] = [path.parent for path in program.folder.glob("outputs/*/*/run.parquet")]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PLAIN, RLE = 0, 3
 """The encodings of values, and of levels."""
 
+_SHORT = 100  # characters of a value whose page is kept for the next table
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 
@@ -66,12 +68,13 @@ class Lists:
 
 def plain(kind: str, values: Sequence[Any]) -> Chunk:
     """A column of values of Python's, or None."""
-    if len(values) == 1 and kind != "double":
+    # 0.0 and -0.0 would be the same to the cache, and a long text is seldom the next job's too.
+    if len(values) == 1 and kind != "double" and len(str(values[0])) <= _SHORT:
         return _one(kind, values[0])
     return _nullable(kind, values)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _one(kind: str, value: Any) -> Chunk:
     return _nullable(kind, [value])
 

@@ -67,10 +67,12 @@ class MatrixWriter(ABC):
 
     Args:
         matrix: what is to come.
+        staging: the folder the file is made in.
+        sums: where its SHA-256 goes when it is complete.
     """
 
-    def __init__(self, matrix: Matrix) -> None:
-        self.matrix = matrix
+    def __init__(self, matrix: Matrix, staging: Path, sums: dict[str, str]) -> None:
+        self.matrix, self._staging, self._sums = matrix, staging, sums
         self._missing = matrix.shape[0]
 
     def write(self, batch: NDArray[Any], targets: NDArray[Any] | None = None) -> None:
@@ -115,17 +117,10 @@ class MatrixWriter(ABC):
 
 
 class SmallMatrix(MatrixWriter):
-    """One that waits until it is whole.
-
-    Args:
-        matrix: what is to come.
-        staging: the folder the file is made in.
-        sums: where its SHA-256 goes when it is complete.
-    """
+    """One that waits until it is whole."""
 
     def __init__(self, matrix: Matrix, staging: Path, sums: dict[str, str]) -> None:
-        super().__init__(matrix)
-        self._place, self._sums = staging / matrix.path, sums
+        super().__init__(matrix, staging, sums)
         self._columns = np.empty(matrix.shape[::-1], matrix.dtype)
         self._target = None if matrix.target is None else np.empty(matrix.shape[0], matrix.target)
 
@@ -149,7 +144,7 @@ class SmallMatrix(MatrixWriter):
         if self._target is not None:
             columns.append((layout.TARGET, _kind(self._target.dtype), self._target))
         data = small.to_bytes(columns, matrix.facts)
-        self._sums[matrix.path] = write_file(self._place, data)
+        self._sums[matrix.path] = write_file(self._staging / matrix.path, data)
         return StoredFile(matrix.path, len(data))
 
 

@@ -63,16 +63,10 @@ class TableFile:
 
 
 class LargeMatrix(MatrixWriter):
-    """A matrix that goes to the file a row group at a time.
-
-    Args:
-        matrix: what is to come.
-        staging: the folder the file is made in.
-        sums: where its SHA-256 goes when it is complete.
-    """
+    """A matrix that goes to the file a row group at a time."""
 
     def __init__(self, matrix: Matrix, staging: Path, sums: dict[str, str]) -> None:
-        super().__init__(matrix)
+        super().__init__(matrix, staging, sums)
         rows, width = matrix.shape
         columns = fields(matrix.names, width, matrix.dtype)
         if matrix.target is not None:
