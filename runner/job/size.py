@@ -25,7 +25,9 @@ _SUMMING = 16
 """Bytes a value of a tile while its statistics are taken, in float64."""
 
 _FOOTER = 1700
-"""Bytes that arrow keeps of every column of a row group until the file is complete: measured."""
+"""Bytes that arrow keeps of every column of a row group until the file is complete.
+
+From the most memory that runs of 4 and of 40 million samples had."""
 
 _TARGET = 8
 
