@@ -182,12 +182,17 @@ def tidy(run: Sealed) -> None:
 
     Only now that the run is on disk: without either, a run that is not there reads as damaged.
     """
+    tidy_up(run.directory)
+    _step("done")
+
+
+def tidy_up(directory: Path) -> None:
+    """The same in a run's directory, for a process that was killed when it had come so far."""
     _step("unclaim")
     with contextlib.suppress(OSError):
-        os.unlink(run.directory / layout.CLAIM_FILE)
+        os.unlink(directory / layout.CLAIM_FILE)
     _step("unstage")
-    shutil.rmtree(run.staging, ignore_errors=True)
-    _step("done")
+    shutil.rmtree(directory / layout.STAGING_FOLDER, ignore_errors=True)
 
 
 STEPS = (sync_files, place, sync_places, finish, sync_ends, tidy)

@@ -30,7 +30,7 @@ from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim, claim
-from runner.store.commit import Sealed, commit_all, sync_ends, tidy
+from runner.store.commit import Sealed, commit_all, sync_ends, tidy, tidy_up
 from runner.store.owner import is_alive, read_claim
 from runner.store.remains import is_abandoned, remove
 from runner.store.shared import SharedInputs
@@ -122,6 +122,7 @@ class Work:
                 self._make_way(work.directory)
                 done = self._done_before(number, directory, work.overrides)
                 if done:
+                    tidy_up(work.directory)
                     return done, None
             do = partial(
                 job.execute,
