@@ -97,7 +97,7 @@ def test_workers_die_with_a_killed_parent() -> None:
         "import os, time\n"
         "from runner.sweep.pool import Pool\n"
         "def work(items):\n"
-        "    print(os.getpid(), flush=True)\n"
+        "    os.write(1, b'%d\\n' % os.getpid())\n"  # a line whole, whoever else writes
         "    time.sleep(60)\n"
         "    yield from items\n"
         "list(Pool(work, 2).run(range(4)))\n"
