@@ -178,6 +178,14 @@ def refusal(error: BaseException) -> WriteError | None:
     return None
 
 
+def unreadable(path: object, error: OSError) -> RunnerError:
+    """A file of ours that can't be read: damage, unless the system refuses whatever is asked."""
+    if isinstance(error, FileNotFoundError):
+        return DamagedError(path, "is missing")
+    problem = f"can't be read: {error.strerror or error}"
+    return (AccessError if error.errno in _REFUSALS else DamagedError)(path, problem)
+
+
 def interruption(error: BaseException) -> BaseException | None:
     """The signal behind an error: what was being tidied up when it came may fail in its own way."""
     found = (each for each in chain(error) if isinstance(each, _INTERRUPTIONS))

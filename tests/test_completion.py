@@ -145,7 +145,7 @@ def offered(line: str) -> list[str]:
         ("runner show t", ["try-one"]),
         ("runner compare try-one la", ["latest"]),
         ("runner compare latest try-one ", []),
-        ("runner compare latest --similarity d", ["debiased"]),
+        ("runner compare latest --similarity debi", ["debiased"]),
         ("runner ls --sort -seeds.", ["-seeds.seed"]),
         ("runner ls --columns name,seeds.", ["name,seeds.seed"]),
         ("runner reproduce --tr", ["--trust"]),

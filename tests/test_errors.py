@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 
 import pytest
 
 from runner.errors import (
+    AccessError,
     ConfigError,
     DamagedError,
     MissingExtraError,
@@ -12,6 +15,7 @@ from runner.errors import (
     RunnerError,
     UnknownKeyError,
     WriteError,
+    unreadable,
 )
 
 ERRORS = [
@@ -48,3 +52,22 @@ def test_errors_are_also_the_builtin_ones() -> None:
     assert isinstance(ERRORS[0], ValueError)
     assert isinstance(ERRORS[2], LookupError)
     assert isinstance(ERRORS[5], OSError)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "exit_code"),
+    [
+        (errno.ENOENT, DamagedError, 2),
+        (errno.EISDIR, DamagedError, 2),
+        (errno.EIO, AccessError, 3),
+        (errno.ENOSPC, AccessError, 3),
+        (errno.EMFILE, AccessError, 3),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_damaged_or_the_disk_is(
+    number: int, kind: type[RunnerError], exit_code: int
+) -> None:
+    error = unreadable("a/b.parquet", OSError(number, os.strerror(number)))
+    assert type(error) is kind
+    assert error.exit_code == exit_code
+    assert "a/b.parquet" in error.line()

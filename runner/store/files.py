@@ -143,7 +143,7 @@ def read_file(path: Path) -> bytes:
     """
     with _opened(path, os.O_NOFOLLOW) as file:
         if os.fstat(file.fileno()).st_size > _LARGEST_READ:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            raise OSError(errno.EINVAL, "is larger than any of ours")
         return file.readall()
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.errors import DamagedError
+from runner.errors import DamagedError, unreadable
 from runner.store.files import read_file, writing
 
 JOURNAL_FILE = ".journal.jsonl"
@@ -72,7 +72,7 @@ def journal_rows(sweep: Path, sweep_id: str, times: Iterable[str]) -> Iterator[d
     except FileNotFoundError:
         return
     except OSError as error:
-        raise DamagedError(path, f"can't be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     for line in data.split(b"\n")[:-1]:
         checksum, _, text = line.partition(b" ")
         if checksum != _checksum(sweep_id, text):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.errors import DamagedError
+from runner.errors import DamagedError, unreadable
 from runner.store.matrix import StoredMatrix, numbers
 from runner.store.pages import copy_plain
 from runner.store.parquet import reading
@@ -114,7 +114,7 @@ class _Bytes:
         try:
             count = os.preadv(self._file.fileno(), [buffer.data], begin)
         except OSError as error:
-            raise DamagedError(self.matrix.path, f"can't be read: {error.strerror}") from error
+            raise unreadable(self.matrix.path, error) from error
         if count != len(buffer):
             raise DamagedError(self.matrix.path, "ends too early")
         return buffer

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from runner import limits
-from runner.errors import DamagedError, RunnerError
+from runner.errors import DamagedError, RunnerError, unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,8 +76,9 @@ def reading(path: Path, data: bytes | None = None) -> Iterator[Any]:
     except RunnerError:
         raise
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise DamagedError(path, "is missing") from error
+        # What pyarrow itself finds wrong with a file has no number.
+        if isinstance(error, OSError) and error.errno:
+            raise unreadable(path, error) from error
         raise DamagedError(path, f"can't be read as parquet: {error}") from error
 
 

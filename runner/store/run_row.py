@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from runner.errors import DamagedError, RunnerError
+from runner.errors import DamagedError, RunnerError, unreadable
 from runner.store import layout
 from runner.store.files import read_file
 from runner.store.sums import Files
@@ -30,7 +30,7 @@ def read_row(files: Files) -> dict[str, Any]:
             raise DamagedError(path, "is missing") from None
         raise
     except OSError as error:
-        raise DamagedError(path, f"can't be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     files.compare(layout.RUN_FILE, lambda: hashlib.sha256(data).hexdigest())
     with reading(path, data) as file:
         text = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")

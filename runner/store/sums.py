@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from runner.errors import DamagedError
+from runner.errors import DamagedError, unreadable
 from runner.store.files import hash_file, read_file
 from runner.store.layout import CLAIM_FILE, SUMS_FILE
 
@@ -36,7 +36,7 @@ def read(directory: Path) -> dict[str, str]:
     try:
         data = read_file(file)
     except OSError as error:
-        raise DamagedError(file, _reason(error)) from error
+        raise unreadable(file, error) from error
     sums = {}
     for line in data.splitlines(keepends=True):
         match = _LINE.fullmatch(line[:-1]) if line.endswith(b"\n") else None
@@ -126,7 +126,7 @@ class Files:
             try:
                 self.compare(relative, lambda: hash_file(path))
             except OSError as error:
-                raise DamagedError(path, _reason(error)) from error
+                raise unreadable(path, error) from error
         elif not path.is_file():
             raise DamagedError(path, "is missing")
         return path
@@ -159,9 +159,3 @@ class Files:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "is missing"
-    return f"can't be read: {error.strerror or error}"

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runner.errors import DamagedError, NotFoundError, RunnerError
+from runner.errors import DamagedError, NotFoundError, RunnerError, unreadable
 from runner.store import layout, seals
 from runner.store.files import hash_file, read_file, sync_directory, sync_file, write_file, writing
 from runner.store.journal import JOURNAL_FILE, journal_rows
@@ -202,7 +202,9 @@ def read_spec(sweep: Path) -> dict[str, Any]:
     except FileNotFoundError:
         hint = f"there is no {SPEC_FILE} in it, so it is no sweep that can be taken up again"
         raise NotFoundError("sweep", str(sweep), (), hint=hint) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
         raise DamagedError(path, "is not what was written") from error
     if not isinstance(spec, dict) or not isinstance(spec.get(layout.FACT_VERSION), int):
         raise DamagedError(path, "is not what was written")
@@ -259,7 +261,7 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     except FileNotFoundError:
         return [], {}
     except OSError as error:
-        raise DamagedError(path, f"can't be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     with reading(path, data) as file:
         known = facts(file.metadata.metadata)
         version = known.get(layout.FACT_VERSION, "")

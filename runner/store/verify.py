@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.errors import DamagedError, NotFoundError, RunnerError
+from runner.errors import AccessError, DamagedError, NotFoundError, RunnerError, unreadable
 from runner.store import layout, sums
 from runner.store.files import hash_file
 from runner.store.index import run_directories, sweep_directories
@@ -64,7 +64,7 @@ def _run(directory: Path) -> list[Finding]:
     try:
         run = Run(directory, check=False)  # every file has just been compared
         return list(_contents(run))
-    except (DamagedError, RunnerError) as error:
+    except RunnerError as error:
         return [_finding(error, directory)]
     except FileNotFoundError:  # taken away since
         return [Finding(directory / layout.RUN_FILE, "is missing")]
@@ -81,7 +81,7 @@ def _sweep(directory: Path) -> Iterator[Finding]:
             if hash_file(directory / name) != digest:
                 yield Finding(directory / name, "is not what was written (SHA-256)")
         except OSError as error:
-            yield Finding(directory / name, f"can't be read: {error.strerror or error}")
+            yield _finding(unreadable(directory / name, error), directory)
     for row in known.values():
         file = directory / row["directory"] / layout.RUN_FILE
         if row["run_id"] and file.exists():
@@ -94,13 +94,13 @@ def _sweep(directory: Path) -> Iterator[Finding]:
 def _files(directory: Path) -> Iterator[Finding]:
     try:
         expected = sums.read(directory)
-    except DamagedError as error:
+    except RunnerError as error:
         yield _finding(error, directory)
         return
     try:
         there = set(sums.files_in(directory))
     except OSError as error:
-        yield Finding(Path(str(error.filename)), f"can't be read: {error.strerror or error}")
+        yield _finding(unreadable(error.filename, error), directory)
         return
     for path in sorted({layout.RUN_FILE} - set(expected)):
         yield Finding(directory / path, f"is not in {layout.SUMS_FILE}")
@@ -115,7 +115,7 @@ def _files(directory: Path) -> Iterator[Finding]:
         try:
             digest = hash_file(directory / path)
         except OSError as error:
-            yield Finding(directory / path, f"can't be read: {error.strerror or error}")
+            yield _finding(unreadable(directory / path, error), directory)
             continue
         if digest != expected[path]:
             yield Finding(directory / path, "is not what was written (SHA-256)")
@@ -156,4 +156,6 @@ def _layer(run: Run, layer: Layer) -> Iterator[Finding]:
 def _finding(error: Exception, path: Path) -> Finding:
     if isinstance(error, DamagedError):
         return Finding(Path(str(error.path)), error.problem)
+    if isinstance(error, AccessError):
+        return Finding(Path(str(error.path)), error.reason)
     return Finding(path, str(error))
