@@ -28,7 +28,7 @@ def write_claim(directory: Path, kind: str) -> bool:
         "kind": kind,
         "time": datetime.now(UTC).isoformat(),
         "pid": pid,
-        "started": _start_time(pid),
+        "started": _own_start_time(),
         "boot": _boot_id(),
         "host": _host(),
     }
@@ -138,6 +138,15 @@ def _start_time(pid: int) -> int | None:
     # The name in front may hold blanks and brackets itself.
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+@cache
+def _own_start_time() -> int | None:
+    # The system takes longer to tell this than to write the claim.
+    return _start_time(os.getpid())
+
+
+os.register_at_fork(after_in_child=_own_start_time.cache_clear)
 
 
 @cache
