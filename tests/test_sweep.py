@@ -63,8 +63,10 @@ def slow(program: Program) -> Program:
     return program
 
 
-def _sweep(program: Program, *arguments: str, code: int = 0) -> tuple[Path, str]:
-    done = program.start("-m", *arguments)
+def _sweep(
+    program: Program, *arguments: str, code: int = 0, env: dict[str, str] | None = None
+) -> tuple[Path, str]:
+    done = program.start("-m", *arguments, env=env)
     assert done.returncode == code, done.stderr
     return Path(done.stdout.splitlines()[-1]), done.stderr
 
@@ -424,6 +426,17 @@ def test_changed_inputs_are_done_again(program: Program) -> None:
     table.write_text("a,b\n1,2\n3,5\n")
     changed, _ = _sweep(program, *points)
     assert [row["reused"] for row in sweep_rows(changed)] == [False, False]
+
+
+def test_what_the_environment_gives_is_done_again(program: Program) -> None:
+    points = ("seeds.seed=0,1", "data.samples=5", "hydra.sweeper.skip_existing=true")
+    hashed = "layers.dense1.weight_scale=${oc.env:SCALE}"
+    _sweep(program, *points, hashed, env={"SCALE": "1"})
+    again, _ = _sweep(program, *points, hashed, env={"SCALE": "2"})
+    assert [row["reused"] for row in sweep_rows(again)] == [False, False]
+    _sweep(program, *points)
+    named, _ = _sweep(program, *points, "name=${oc.env:SCALE}", env={"SCALE": "3"})
+    assert [row["reused"] for row in sweep_rows(named)] == [True, True]
 
 
 def test_changed_code_is_done_again(slow: Program) -> None:

@@ -56,11 +56,16 @@ class Job:
     @property
     def config_hash(self) -> str:
         """SHA-256 over the keys that can change the result, in one canonical form."""
-        hashed = {key: value for key, value in self.stored.items() if key not in NOT_IN_HASH}
+        hashed = _hashed(self.stored)
         text = json.dumps(hashed, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         # The order of the layers is part of what is run, and sorting the keys has lost it.
         order = json.dumps(list(self.stored.get("layers") or {}), ensure_ascii=False)
         return hashlib.sha256(f"{text}\n{order}".encode()).hexdigest()
+
+    @property
+    def is_told_by_hash(self) -> bool:
+        """Whether the hash stands for the values: it has what the environment gives as its name."""
+        return _hashed(self.config) == _hashed(self.stored)
 
     def params(self) -> dict[str, tuple[Any, type]]:
         """Dotted key -> value and type, for every leaf of the configuration.
@@ -68,6 +73,10 @@ class Job:
         The type is the schema's: int, float, bool or str; list for what is stored as JSON.
         """
         return dict(_leaves("", self.stored, dataclass_types(Config)))
+
+
+def _hashed(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in NOT_IN_HASH}
 
 
 @cache

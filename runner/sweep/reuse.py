@@ -43,7 +43,8 @@ class Reuse:
         try:
             composed = composer.compose(number, overrides)
             work = Job(composed.config, composed.stored, tuple(overrides), self._sweep, False)
-            for path in self._known.get(work.config_hash, ()):
+            same = self._known.get(work.config_hash, ()) if work.is_told_by_hash else ()
+            for path in same:
                 if self._is_same(path, work):
                     name = os.path.relpath(path, self._sweep)
                     return {**row_of_run(number, name, self._sweep), "reused": True}
