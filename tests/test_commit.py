@@ -280,9 +280,15 @@ def test_latest_points_at_the_last_and_is_relative(tmp_path: Path) -> None:
 
 def test_a_link_that_cannot_be_made_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
-    point_latest(tmp_path, tmp_path / "run")
-    point_latest(tmp_path / "nowhere", tmp_path / "run")
+    assert not point_latest(tmp_path, tmp_path / "run")
+    assert point_latest(tmp_path / "nowhere", tmp_path / "run")
     assert os.listdir(tmp_path) == ["latest"]
+
+
+def test_a_file_called_latest_stays(tmp_path: Path) -> None:
+    (tmp_path / "latest").write_text("mine")
+    assert not point_latest(tmp_path, tmp_path / "run")
+    assert (tmp_path / "latest").read_text() == "mine"
 
 
 def _run_killed_at(number: int, root: Path, notes: int) -> None:

@@ -12,11 +12,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from runner.__main__ import main
 from runner.store.claim import claim
+from runner.store.index import rows
 from runner.store.owner import is_alive
 from runner.store.remains import remove, sweep_up, sweep_up_below
-from runner.store.sweep_claim import claim_sweep
+from runner.store.sweep_claim import claim_sweep, release_sweep
+from runner.store.sweeps import rebuild, spec_text, sweep_rows
 from tests.conftest import ROOT, Program
+from tests.test_read import store_run
 
 KILLED = """
 import os, signal, sys
@@ -132,6 +136,58 @@ def test_a_job_that_was_deleted_leaves_the_index(program: Program) -> None:
     assert again.returncode == 0, again.stderr
     assert "2 before" in again.stderr
     assert list(pd.read_parquet(sweep / "sweep.parquet")["number"]) == [0, 1, 2, 3]
+
+
+def test_jobs_in_folders_of_folders_are_found(tmp_path: Path) -> None:
+    sweep = claim_sweep(tmp_path / "sweep", files={".sweep.json": spec_text({"layout_version": 1})})
+    release_sweep(sweep)
+    for number in (0, 2, 10):
+        store_run(sweep / "a" / str(number), f"id-{number}", kept=0)
+    (sweep / "mine" / "notes").mkdir(parents=True)
+    store_run(sweep / ".1.deleted-0123456789abcdef", "half", kept=0)
+    found = [(0, "a/0"), (2, "a/2"), (10, "a/10")]
+    assert [(row["number"], row["directory"]) for row in sweep_rows(sweep)] == found
+    assert sorted(row["run_id"] for row in rows(sweep)) == ["id-0", "id-10", "id-2"]
+    assert [(row["number"], row["directory"]) for row in rebuild(sweep)] == found
+    assert main(["rm", "--yes", str(sweep / "a" / "2")]) == 0
+    assert list(pd.read_parquet(sweep / "sweep.parquet")["directory"]) == ["a/0", "a/10"]
+    assert [row["directory"] for row in rows(sweep)] == ["a/10", "a/0"]
+
+
+def test_a_damaged_index_keeps_no_run_from_being_deleted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = claim_sweep(tmp_path / "sweep", files={".sweep.json": spec_text({"layout_version": 1})})
+    release_sweep(sweep)
+    for number in (0, 1):
+        store_run(sweep / str(number), f"id-{number}", kept=0)
+    rebuild(sweep)
+    damaged = (sweep / "sweep.parquet").read_bytes()[:-9]
+    (sweep / "sweep.parquet").write_bytes(damaged)
+    assert main(["rm", "--yes", str(sweep / "0")]) == 0
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("note: the index was left as it is: ")
+    assert "sweep.parquet" in told
+    assert (sweep / "sweep.parquet").read_bytes() == damaged
+    assert main(["rm", "--yes", str(sweep)]) == 0
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_a_latest_that_led_to_what_is_deleted_is_mended(tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    for name in ("one", "two"):
+        store_run(outputs / name, f"id-{name}", kept=0)
+    links = {tmp_path / "latest": "/nowhere/of/mine", outputs / "latest": "one"}
+    for link, target in links.items():
+        link.symlink_to(target)
+    assert main(["rm", "--yes", str(outputs / "two")]) == 0
+    assert {link: os.readlink(link) for link in links} == links
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").symlink_to("outputs/one/layers")
+    store_run(outputs / "three", "id-three", kept=0)
+    assert main(["rm", "--yes", str(outputs / "one")]) == 0
+    assert os.readlink(tmp_path / "latest") == "outputs/three"
+    assert os.readlink(outputs / "latest") == "three"
 
 
 def test_a_reused_run_that_was_deleted_is_done_again(program: Program) -> None:

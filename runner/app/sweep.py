@@ -22,11 +22,11 @@ from runner.app.compose import compose
 from runner.app.hints import explain_value
 from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
+from runner.app.work import lead_latest_to
 from runner.errors import ConfigError, MissingExtraError, UsageError
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import adopt
-from runner.store.commit import point_latest
 from runner.store.sweep_claim import claim_sweep, release_sweep
 from runner.store.sweeps import job_row, rebuild
 
@@ -58,7 +58,7 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
         configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
         directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
     callbacks.on_multirun_end(config=cfg, config_name=config_name)
-    point_latest(Path("outputs"), directory)
+    lead_latest_to(directory)
     console.give(directory)
     return 1 if failed else 0
 

@@ -11,6 +11,7 @@ from runner import console, job
 from runner.app.instantiate import HydraInstantiate
 from runner.errors import RunnerError
 from runner.job import Job, Result
+from runner.store import layout
 from runner.store.claim import Claim, claim
 from runner.store.commit import point_latest
 
@@ -51,10 +52,17 @@ def carry_out(work: Job, inside: Callable[[Claim, Do], Result], *, quiet: bool =
         raise
     finally:
         progress.close()
-    point_latest(Path("outputs"), result.directory)
+    lead_latest_to(result.directory)
     if not quiet:
         show(result, plan)
     return result
+
+
+def lead_latest_to(directory: Path) -> None:
+    """Points ``outputs/latest`` to what has just ended, unless a file of somebody's is there."""
+    if not point_latest(Path("outputs"), directory):
+        link = f"outputs/{layout.LATEST}"
+        console.say(f"note: {link} is no link of ours and stays as it is: move it away")
 
 
 def warn_of_secrets(values: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from runner import console
-from runner.errors import NotFoundError, UsageError, clip
+from runner.errors import NotFoundError, RunnerError, UsageError, clip, one_line
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -19,9 +19,8 @@ def arguments(parser: ArgumentParser) -> None:
 def do(args: Namespace) -> int:
     """Deletes them; 2 if the answer was no."""
     from runner.store import is_alive, resolve, rows
-    from runner.store.latest import mend_latest
+    from runner.store.latest import led_to, mend_latest
     from runner.store.remains import remove
-    from runner.store.sweeps import is_sweep, sweep_rows, write_index
 
     paths = [resolve(name) for name in args.runs]
     for path, name in zip(paths, args.runs, strict=True):
@@ -40,14 +39,32 @@ def do(args: Namespace) -> int:
         console.say(f"{row['path']}  {row['status']}")
     if not args.yes and not _confirmed(question):
         return 2
-    for path in paths:
-        remove(path)
-    for sweep in {path.absolute().parent for path in paths}:
-        if sweep.is_dir() and is_sweep(sweep) and not is_alive(sweep):
-            write_index(sweep, sweep_rows(sweep))
-    for root in {folder for path in paths for folder in path.absolute().parents}:
-        mend_latest(root)
+    led = led_to(paths)
+    try:
+        for path in paths:
+            remove(path)
+    finally:
+        # Also of what is gone where one of them could not be deleted.
+        for folder in {folder for path in paths for folder in path.absolute().parents}:
+            _tell_index(folder)
+        for root in led:
+            mend_latest(root)
     return 0
+
+
+def _tell_index(sweep: Path) -> None:
+    """Takes what is deleted out of the index, where the folder is a sweep that has ended."""
+    from runner.store import is_alive
+    from runner.store.sweeps import is_sweep, sweep_rows, write_index
+
+    if not sweep.is_dir() or not is_sweep(sweep) or is_alive(sweep):
+        return
+    try:
+        rows = sweep_rows(sweep)
+    except RunnerError as error:  # it is not needed to delete a run, and stays what it was
+        console.say(one_line(f"note: the index was left as it is: {error}"))
+        return
+    write_index(sweep, rows)
 
 
 def _refuse_folder(path: Path, name: str) -> None:

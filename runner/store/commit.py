@@ -199,19 +199,26 @@ STEPS = (sync_files, place, sync_places, finish, sync_ends, tidy)
 """The whole commit of one run."""
 
 
-def point_latest(root: Path, directory: Path) -> None:
+def point_latest(root: Path, directory: Path) -> bool:
     """Makes ``latest`` in ``root`` a link to ``directory``; of several at once the last wins.
 
     A link that can't be made is no failure of the run.
+
+    Returns:
+        False where a file or a folder has the name, which is somebody's and stays.
     """
+    link = root / layout.LATEST
+    if os.path.lexists(link) and not link.is_symlink():
+        return False
     with contextlib.suppress(OSError):
         target = os.path.relpath(os.path.realpath(directory), os.path.realpath(root))
         fresh = root / f".{layout.LATEST}-{secrets.token_hex(8)}"
         os.symlink(target, fresh)
         try:
-            os.replace(fresh, root / layout.LATEST)
+            os.replace(fresh, link)
         except OSError:
             os.unlink(fresh)
+    return True
 
 
 def _row(record: Mapping[str, Any]) -> list[tuple[str, str, list[Any]]]:

@@ -185,9 +185,8 @@ def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:
         known.add(row["directory"])
         if with_reused or not row["reused"]:
             found.append({**row, "path": str(sweep / row["directory"])})
-    with os.scandir(sweep) as scan:
-        others = [e.name for e in scan if e.name not in known and e.is_dir(follow_symlinks=False)]
-    return found + [there for name in others if (there := _row(sweep / name))]
+    others = [sweep / name for name in sweeps.run_folders(sweep, known)]
+    return found + [there for path in others if (there := _row(path))]
 
 
 def _is_run_or_sweep(folder: Path, names: Container[str]) -> bool:

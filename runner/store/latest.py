@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from runner.store import layout, sweeps
 from runner.store.commit import point_latest
 from runner.store.index import rows
+
+
+def led_to(directories: Sequence[Path]) -> list[Path]:
+    """The folders above some runs or sweeps whose ``latest`` leads to, or into, one of them.
+
+    To be asked before they are deleted: of a link that leads nowhere nobody knows whose it was.
+    """
+    targets = [Path(os.path.realpath(directory)) for directory in directories]
+    above = {folder for path in (*targets, *directories) for folder in path.absolute().parents}
+    return sorted(root for root in above if _leads_into(root / layout.LATEST, targets))
+
+
+def _leads_into(link: Path, targets: Sequence[Path]) -> bool:
+    there = Path(os.path.realpath(link)) if link.is_symlink() else None
+    return there is not None and any(there.is_relative_to(target) for target in targets)
 
 
 def mend_latest(root: Path) -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ FILES = (INDEX_FILE, SPEC_FILE, JOURNAL_FILE)
 _BESIDE = (SPEC_FILE, "multirun.yaml", "optimization_results.yaml")
 """What we, Hydra and its sweepers write beside the index."""
 
+_TELL_A_RUN = (layout.RUN_FILE, layout.CLAIM_FILE, layout.SUMS_FILE)
 _PART = 1000  # rows of the index, written at a time
 
 COLUMNS = (
@@ -126,7 +128,7 @@ def unknown_rows(sweep: Path, told: set[str], numbers: Iterable[int]) -> list[di
     """
     taken: dict[int, Any] = dict.fromkeys(numbers)
     found = []
-    for name in folders(sweep) - told:
+    for name in run_folders(sweep, told):
         if (sweep / name / layout.RUN_FILE).exists():
             row = row_of_run(_number(name, taken), name, sweep)
             taken[row["number"]] = None
@@ -177,14 +179,9 @@ def write_index(sweep: Path, rows: Collection[Mapping[str, Any]]) -> None:
 
 def rebuild(sweep: Path) -> list[dict[str, Any]]:
     """Makes the index anew from the runs alone; gives its rows."""
-    rows: dict[int, dict[str, Any]] = {}
-    names = [path.parent.name for path in sweep.glob(f"*/{layout.RUN_FILE}")]
-    for name in sorted(names, key=lambda name: (len(name), name)):
-        row = row_of_run(_number(name, rows), name, sweep)
-        rows[row["number"]] = row
-    ordered = [rows[number] for number in sorted(rows)]
-    write_index(sweep, ordered)
-    return ordered
+    rows = sorted(unknown_rows(sweep, set(), ()), key=lambda row: int(row["number"]))
+    write_index(sweep, rows)
+    return rows
 
 
 def read_spec(sweep: Path) -> dict[str, Any]:
@@ -276,15 +273,43 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
 
 
 def folders(sweep: Path) -> set[str]:
-    """The names of the folders in a sweep's directory."""
+    """The names of the folders in a sweep's directory; hidden ones hold no run."""
     with os.scandir(sweep) as entries:
-        return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+        return {
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+        }
+
+
+def run_folders(sweep: Path, told: AbstractSet[str] = frozenset()) -> Iterator[str]:
+    """The folders of a sweep's runs, ended or under way, at any depth, in order.
+
+    Args:
+        sweep: the directory, which they are relative to.
+        told: those that are left out, and not even looked at.
+    """
+    waiting = [""]
+    while waiting:
+        above = waiting.pop()
+        try:
+            inside = [f"{above}{name}" for name in folders(sweep / above)]
+        except FileNotFoundError:
+            if above:  # deleted meanwhile
+                continue
+            raise
+        for name in sorted(set(inside) - told, key=lambda name: (len(name), name)):
+            if any((sweep / name / file).exists() for file in _TELL_A_RUN):
+                yield name
+            else:
+                waiting.append(f"{name}/")
 
 
 def _number(name: str, taken: Mapping[int, Any]) -> int:
     """The job's number, which is the directory's name unless the user named the directories."""
-    if name.isdecimal() and int(name) not in taken:
-        return int(name)
+    last = name.rpartition("/")[2]
+    if last.isdecimal() and int(last) not in taken:
+        return int(last)
     return max(taken, default=-1) + 1
 
 

@@ -19,6 +19,7 @@ from runner.app.folders import config_directory
 from runner.errors import InterruptedRunError
 from runner.store import layout
 from runner.store.owner import read_claim
+from runner.store.sweeps import run_folders
 from runner.sweep import node
 from runner.sweep.flight import Flight
 from runner.sweep.scheduler import distributed, told_in_one_line
@@ -143,7 +144,11 @@ class Crew:
 
     def _wait_for_others(self, sweep: Path) -> None:
         """Until the workers of a client that was killed have finished what they are at."""
-        claimed = [str(path.parent) for path in sweep.glob(f"*/{layout.CLAIM_FILE}")]
+        claimed = [
+            str(sweep / name)
+            for name in run_folders(sweep)
+            if (sweep / name / layout.CLAIM_FILE).exists()
+        ]
         told = False
         while claimed:
             answers = self._client.run(node.alive, claimed, on_error="ignore")
