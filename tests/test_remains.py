@@ -223,9 +223,36 @@ def test_staging_and_an_index_that_was_not_put_in_place_are_swept_up(tmp_path: P
 
 
 def test_what_the_power_left_of_a_run_is_nobodys(tmp_path: Path) -> None:
+    day = "2026-11-24"
     for name, inside in (("0", ".staging"), ("1", ".hydra"), ("2", "notes"), ("3", "SHA256SUMS")):
-        (tmp_path / name / inside).mkdir(parents=True)
-        os.utime(tmp_path / name, (0, 0))
-    assert sweep_up_below(tmp_path) == 2
-    # Not what is somebody's, nor a run that has lost its run.parquet: that is damage.
-    assert sorted(os.listdir(tmp_path)) == ["2", "3"]
+        (tmp_path / day / name / inside).mkdir(parents=True)
+        os.utime(tmp_path / day / name, (0, 0))
+    assert sweep_up_below(tmp_path) == 1
+    # Not what may be somebody's, nor a run that has lost its run.parquet: that is damage.
+    assert sorted(os.listdir(tmp_path / day)) == ["1", "2", "3"]
+
+
+def test_what_only_looks_like_ours_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = {"torn": "{", "foreign": "lock of mine", "given-up": "", "empty": ""}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".claim").write_text(text)
+        os.utime(tmp_path / name / ".claim", (0, 0) if name == "given-up" else (1, 1))
+    for name in ("foreign", "given-up", "empty"):
+        (tmp_path / name / "thesis.tex").write_text("mine")
+    mine = [".x-0123456789abcdef", "photos/2024", "models/7/layers", "photos/2024-01"]
+    for name in mine:
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / mine[0] / ".claim").write_text("")
+    (tmp_path / mine[0] / "mine").write_text("")
+    for path in (*tmp_path.rglob("*"), *tmp_path.rglob(".claim")):
+        os.utime(path, (path.name == ".claim" and path.stat().st_mtime,) * 2)
+    assert main(["ls", str(tmp_path), "--clean"]) == 0
+    out, err = capsys.readouterr()
+    kept = ["foreign", "empty"]
+    assert sorted(os.listdir(tmp_path)) == sorted([*kept, mine[0], "models", "photos"])
+    assert all((tmp_path / name).is_dir() for name in mine)
+    assert err.count("is left: its .claim is none of ours") == out.count("DEAD") == len(kept)
+    assert "swept up 2 dead runs\n" in err

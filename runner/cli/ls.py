@@ -13,7 +13,7 @@ from typing import Any
 from runner import console
 from runner.cli.printing import as_json, cell, short
 from runner.cli.tables import STATUS, Column, draw
-from runner.errors import NotFoundError, UnknownKeyError
+from runner.errors import NotFoundError, UnknownKeyError, clip
 
 ROOT = Path("outputs")
 
@@ -64,13 +64,18 @@ def do(args: Namespace) -> int:
 
 def _clean(root: Path, found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:
     """Removes what processes that are gone have left; gives the rows that stay."""
-    from runner.store.remains import sweep_up_below
+    from runner.store.remains import is_ours, sweep_up_below
 
-    swept = [row for row in found if row["status"] == dead]
+    claimed = [row for row in found if row["status"] == dead]
+    swept = [row for row in claimed if is_ours(Path(row["path"]))]
+    for row in claimed:
+        if row not in swept:
+            place = clip(row["path"], 110, keep_end=True)
+            console.say(f"note: {place} is left: its .claim is none of ours; delete it by hand")
     others = sweep_up_below(root, [Path(row["path"]) for row in swept])
     also = f" and {others} other leftover{'' if others == 1 else 's'}" if others else ""
     console.say(f"swept up {len(swept)} dead run{'' if len(swept) == 1 else 's'}{also}")
-    return [row for row in found if row["status"] != dead]
+    return [row for row in found if row not in swept]
 
 
 _RANKS = {"path": 5, "start_time": 4, "metrics.loss": 3, "overrides": 2}

@@ -24,6 +24,7 @@ from runner.store.layout import (
     SUMS_FILE,
 )
 from runner.store.owner import SWEEP, YOUNG, is_alive, read_claim
+from runner.store.sweeps import BESIDE, is_sweep
 
 _DELETED = re.compile(r"\..+\.deleted-[0-9a-f]{16}")
 _UNNAMED = re.compile(r"\..+-[0-9a-f]{16}")
@@ -35,8 +36,11 @@ _OF_A_RUN = {
 }
 """What a directory has while a run is made in it, before there is ``run.parquet``."""
 _INDEX = ".sweep.parquet"
-_OURS = re.compile(r"[0-9]+(-[0-9]+)*|multirun")
-"""Dates, times, and numbers of jobs."""
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[0-9]{2}-[0-9]{2}-[0-9]{2}(-[0-9]+)*"
+_STAMP = re.compile(rf"{_DAY}|{_TIME}|multirun")
+_OF_A_SWEEP = {CLAIM_FILE, *BESIDE}
+"""What a directory has while a sweep is claimed in it."""
 
 
 def remove(directory: Path) -> None:
@@ -101,15 +105,24 @@ def _folders(root: Path) -> Iterator[Path]:
     """The folders below ``root`` that are named as ours are, the inmost first."""
     for folder, _, _ in os.walk(root, topdown=False):
         path = Path(folder)
-        if path != root and _OURS.fullmatch(path.name):
+        if path != root and _is_named_as_ours(path):
             yield path
+
+
+def _is_named_as_ours(path: Path) -> bool:
+    """Whether a folder is called by a date, a time, or a number in such a one or in a sweep."""
+    if _STAMP.fullmatch(path.name):
+        return True
+    above = path.parent
+    return path.name.isdecimal() and bool(_STAMP.fullmatch(above.name) or is_sweep(above))
 
 
 def _remains_in(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
         hidden = [name for name in os.listdir(folder) if name.startswith(".")]
         dead = not (CLAIM_FILE in hidden and is_alive(folder))
-        if is_abandoned(folder) and _OURS.fullmatch(folder.name) and _is_old(folder):
+        begun = CLAIM_FILE in hidden or STAGING_FOLDER in hidden
+        if begun and is_abandoned(folder) and _is_named_as_ours(folder) and _is_old(folder):
             yield folder
             return
         committed = dead and (folder / RUN_FILE).exists()
@@ -141,6 +154,21 @@ def is_abandoned(directory: Path) -> bool:
     return begun and not is_alive(directory)
 
 
+def is_ours(directory: Path) -> bool:
+    """Whether a directory with a claim is one of a run's; others use that name, too.
+
+    The claim says so, or that it was given up; one that says nothing is of a run where nothing
+    is beside it but what a run is made of.
+    """
+    if {"kind", "pid"} <= (read_claim(directory) or {}).keys():
+        return True
+    with contextlib.suppress(OSError):
+        facts = (directory / CLAIM_FILE).lstat()
+        given_up = facts.st_size == 0 and facts.st_mtime == 0
+        return given_up or set(os.listdir(directory)) <= _OF_A_RUN
+    return False
+
+
 def _was_to_be_a_sweep(path: Path) -> bool:
     """Whether a sweep was ended while it was claiming its directory."""
     if not path.is_dir() or path.is_symlink():
@@ -148,7 +176,8 @@ def _was_to_be_a_sweep(path: Path) -> bool:
     if not (path / CLAIM_FILE).exists():
         return not os.listdir(path) and _is_old(path)
     owner = read_claim(path)
-    return (owner is None or owner.get("kind") == SWEEP) and not is_alive(path)
+    torn = owner is None and set(os.listdir(path)) <= _OF_A_SWEEP
+    return (torn or (owner or {}).get("kind") == SWEEP) and not is_alive(path)
 
 
 def _is_old(path: Path) -> bool:

@@ -30,7 +30,7 @@ FACT_SEAL = "seal"
 FILES = (INDEX_FILE, SPEC_FILE, JOURNAL_FILE)
 """What tells a sweep's directory, however far it came."""
 
-_BESIDE = (SPEC_FILE, "multirun.yaml", "optimization_results.yaml")
+BESIDE = (SPEC_FILE, "multirun.yaml", "optimization_results.yaml")
 """What we, Hydra and its sweepers write beside the index."""
 
 _TELL_A_RUN = (layout.RUN_FILE, layout.CLAIM_FILE, layout.SUMS_FILE)
@@ -241,7 +241,7 @@ def known_files(sweep: Path) -> dict[str, str]:
 
 
 def _files(sweep: Path) -> dict[str, str]:
-    return {name: hash_file(sweep / name) for name in _BESIDE if (sweep / name).is_file()}
+    return {name: hash_file(sweep / name) for name in BESIDE if (sweep / name).is_file()}
 
 
 def _index_rows(sweep: Path) -> list[dict[str, Any]]:
