@@ -17,7 +17,9 @@ import runner
 from runner.analysis import health
 from runner.analysis.swept import WHOLE, curves, swept_keys
 from runner.report import png
-from runner.report.charts import histogram, scatter, table, themed
+from runner.report.bars import histogram
+from runner.report.charts import table, themed
+from runner.report.cloud import scatter
 from runner.report.layers import plane_of
 from runner.report.replay import Replay
 from runner.report.sample import part_of, scattered, spread, thin
@@ -40,6 +42,14 @@ def page_of(run: Run) -> str:
     from runner.report.run import page_of_run
 
     return page_of_run(run)
+
+
+def page_of_two(a: Run, b: Run) -> str:
+    pytest.importorskip("jinja2", reason="the extra `report` is not installed")
+    pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
+    from runner.report.pair import page_of_pair
+
+    return page_of_pair(a, b)
 
 
 def pixels(address: str) -> tuple[np.ndarray[Any, Any], bytes, bytes]:
@@ -190,6 +200,20 @@ def test_odd_runs(made: Callable[..., Run], overrides: list[str], words: list[st
     for word in words:
         assert word in text
     assert len(text) < 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        ([], ["layers.dense1.n_neurons=5"], ["300 x 3 / 300 x 5"]),
+        (["layers=book_chapter_4"], ["layers=book_chapter_4", "layers.dense1.n_neurons=5"], []),
+    ],
+    ids=["wider", "wider before others"],
+)
+def test_odd_pairs(made: Callable[..., Run], a: list[str], b: list[str], words: list[str]) -> None:
+    text = page_of_two(made(*a), made(*b))
+    for word in words:
+        assert word in text
 
 
 def test_what_a_page_may_do(made: Callable[..., Run]) -> None:

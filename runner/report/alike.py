@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.analysis.similarity import CrossMoments, cka
-from runner.report import charts
+from runner.report.heat import heat
 from runner.report.page import Page
 from runner.report.sample import Sample, part_of, scattered, spread, thin
 from runner.store.read import Layer, Run
@@ -46,7 +46,7 @@ def similarity_chart(page: Page, a: Run, b: Run) -> dict[str, Any] | None:
     scores = cka(moments, debiased=True)
     values = np.array([[scores.between(x, y) for y in names[1]] for x in names[0]])
     short = tuple([name[2:] for name in some] for some in names)
-    spec = charts.heat(
+    spec = heat(
         (short[0], short[1]),
         values,
         "debiased CKA",

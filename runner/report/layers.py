@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from runner import limits
 from runner.analysis.expectation import Expectation
 from runner.analysis.health import Mark, rms
-from runner.report import charts, png
+from runner.report import bars, charts, cloud, png
 from runner.report.drawing import weights_shown
 from runner.report.page import number, seconds
 from runner.report.plane import Plane
@@ -97,7 +97,7 @@ def distribution(layer: Layer, outputs: NDArray[Any], said: str) -> tuple[charts
     if len(values) > len(finite) and not notes:
         notes.append(f"{values.size - finite.size:,} values that are not finite are left out")
     notes.append(said)
-    spec = charts.histogram(
+    spec = bars.histogram(
         finite, f"output of {layer.name}", description=f"Distribution of the outputs: {said}"
     )
     return spec, "; ".join(notes)
@@ -121,7 +121,7 @@ def scatter(
     colored: dict[str, Any] = {}
     if targets is not None:
         colored["classes" if has_classes else "values"] = targets[chosen]
-    spec = charts.scatter(
+    spec = cloud.scatter(
         points,
         axes,
         **colored,

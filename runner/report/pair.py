@@ -15,7 +15,7 @@ from runner.analysis.compare import compare
 from runner.analysis.comparison import Comparison
 from runner.analysis.part import Part
 from runner.errors import show
-from runner.report import charts, depth, png
+from runner.report import bars, charts, cloud, depth, png
 from runner.report.alike import similarity_chart
 from runner.report.facts import headline
 from runner.report.layers import CARDS, plane_of
@@ -125,7 +125,7 @@ def _amount(part: Part, name: str) -> float:
 def _plane(page: Page, found: Comparison) -> dict[str, Any] | None:
     """The samples in the plane of their inputs, coloured by how far apart one layer puts them."""
     inputs = next((part for part in found.parts if part.kind == "inputs"), None)
-    where = next((part for part in found.layers if _comparable(part) and not part.bits), None)
+    where = next((part for part in found.layers if _subtractable(part) and not part.bits), None)
     if inputs is None or not inputs.bits or where is None:
         return None
     sample, left, right = _rows(found, where)
@@ -139,7 +139,7 @@ def _plane(page: Page, found: Comparison) -> dict[str, Any] | None:
     if not len(chosen):
         return None
     points, axes = plane_of(rows[usable][chosen], "input")
-    spec = charts.scatter(
+    spec = cloud.scatter(
         points,
         axes,
         values=apart[usable][chosen],
@@ -164,13 +164,13 @@ def _layers(page: Page, found: Comparison) -> Iterator[dict[str, Any]]:
         }
         if _comparable(part):
             sample, left, right = _rows(found, part)
-            spec = charts.histograms(
+            spec = bars.histograms(
                 {"A": left.reshape(-1), "B": right.reshape(-1)},
                 f"output of {part.name}",
                 description=f"Distributions of {part.name} in A and B",
             )
             card |= {"histogram": page.chart(spec), "said": sample.said()}
-            if not part.bits and left.shape == right.shape:
+            if not part.bits and _subtractable(part):
                 card["map"] = _map(left, right, sample)
         yield card
 
@@ -182,6 +182,11 @@ def _pair(found: Comparison, part: Part) -> tuple[Layer | None, Layer | None]:
 
 def _comparable(part: Part) -> bool:
     return part.shapes is not None and "only" not in part.note and "not kept" not in part.note
+
+
+def _subtractable(part: Part) -> bool:
+    """Whether every value in A has its own in B."""
+    return _comparable(part) and part.by != "shape"
 
 
 def _statistics(found: Comparison, part: Part) -> list[tuple[str, str, str, bool]]:

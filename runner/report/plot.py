@@ -8,8 +8,8 @@ from typing import Any
 
 from runner.errors import MissingExtraError, NotFoundError, UsageError, WriteError
 from runner.report import charts, layers
+from runner.report.inputs import data_charts
 from runner.report.material import Material
-from runner.report.run import data_charts
 from runner.store import Layer, Run
 
 KINDS = ("distribution", "scatter")

@@ -1,0 +1,107 @@
+"""Charts of samples as points in a plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.report.charts import Spec, axis, chart, css, quantity, table
+
+
+def scatter(
+    points: NDArray[Any],
+    axes: tuple[str, str],
+    *,
+    classes: NDArray[Any] | None = None,
+    values: NDArray[Any] | None = None,
+    title: str = "class",
+    height: int = 320,
+    description: str = "",
+) -> Spec:
+    """Points in a plane; without colours, or by class, or by a number.
+
+    Args:
+        points: (n, 2).
+        axes: the names of the two columns.
+        classes: (n,) whole numbers, or None.
+        values: (n,) numbers for a colour scale, or None.
+        title: of the colours.
+        height: in pixels.
+        description: what a reader hears who can't see it.
+    """
+    columns: dict[str, Any] = {"x": points[:, 0], "y": points[:, 1]}
+    tips = [quantity("x", axes[0]), quantity("y", axes[1])]
+    color: Spec = {"value": css("ink")}
+    opacity = 0.5 if len(points) > 600 else 0.7
+    if classes is not None:
+        columns["c"] = classes.astype(np.int64)
+        known = sorted(set(columns["c"].tolist()))
+        scale = {"domain": known, "range": [css(f"c{k % 8}") for k in known]}
+        color = {"field": "c", "type": "nominal", "title": title, "scale": scale}
+        opacity = 0.85
+    elif values is not None:
+        columns["c"] = values
+        color = {**quantity("c", title), "scale": {"scheme": "viridis"}}
+        color["legend"] = {"gradientLength": 160, "gradientThickness": 8}
+        opacity = 0.9
+    if len(columns) > 2:
+        tips.append({key: color[key] for key in ("field", "type", "title")})
+    size = 9 if len(points) > 1200 else 16 if len(points) > 300 else 34
+    return chart(
+        table(**columns),
+        description,
+        height,
+        mark={"type": "circle", "size": size, "opacity": opacity, "strokeWidth": 0},
+        encoding={
+            "x": {**quantity("x", axes[0], zero=False, nice=True), "axis": axis(log=False)},
+            "y": {**quantity("y", axes[1], zero=False, nice=True), "axis": axis(log=False)},
+            "color": color,
+            "tooltip": tips,
+        },
+    )
+
+
+def regions(
+    points: NDArray[Any],
+    classes: NDArray[Any] | None,
+    picture: str,
+    corners: tuple[tuple[float, float], tuple[float, float]],
+    axes: tuple[str, str],
+) -> Spec:
+    """Points over a picture of the plane that they lie in.
+
+    Args:
+        points: (n, 2).
+        classes: (n,) whole numbers, or None.
+        picture: its address.
+        corners: the plane's lowest and highest values, of either axis.
+        axes: the names of the two columns.
+    """
+    above = scatter(points, axes, classes=classes, height=460)
+    (x0, y0), (x1, y1) = corners
+    encoding = above["encoding"]
+    encoding["x"] = quantity("x", axes[0], domain=[x0, x1], nice=False)
+    encoding["y"] = quantity("y", axes[1], domain=[y0, y1], nice=False)
+    mark = {**above["mark"], "stroke": css("paper"), "strokeWidth": 0.6, "opacity": 1}
+    whole = {"expr": "width"}, {"expr": "height"}
+    below: Spec = {
+        "data": {"values": [{}]},
+        "mark": {
+            "type": "image",
+            "url": picture,
+            "aspect": False,
+            "align": "left",
+            "baseline": "top",
+            "width": whole[0],
+            "height": whole[1],
+        },
+        "encoding": {"x": {"value": 0}, "y": {"value": 0}},
+    }
+    return chart(
+        above["data"],
+        "Decision regions over the input plane, with the samples",
+        460,
+        layer=[below, {"mark": mark, "encoding": encoding}],
+    )
