@@ -16,6 +16,7 @@ import pytest
 import runner
 from runner.analysis.aggregate import FROM_INDEX, STATISTICS, aggregate
 from runner.analysis.aggregation import Aggregate
+from runner.analysis.expectation import expectations
 from runner.analysis.student import quantile, summarise
 from runner.errors import NotFoundError, UnknownKeyError
 from runner.store.read import Run
@@ -82,6 +83,29 @@ def test_summary_of_few() -> None:
     assert std == pytest.approx(math.sqrt(7 / 3))
     assert (high - low) / 2 == pytest.approx(4.30265 * std / math.sqrt(3), rel=1e-5)
     assert low + high == pytest.approx(2 * mean)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1e-308, 4e307])
+def test_summary_at_any_scale(scale: float) -> None:
+    found = summarise([1.0 * scale, 2.0 * scale, 4.0 * scale])
+    assert found.mean == pytest.approx(7 / 3 * scale)
+    assert found.std == pytest.approx(math.sqrt(7 / 3) * scale)
+
+
+def test_numbers_at_the_ends_of_float64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squares overflow in float64 long before the outputs do, and float32 ends before those."""
+    monkeypatch.chdir(tmp_path)
+    deep = "data.samples=5 layers=mlp layers.mlp.activation=relu layers.mlp.width=8".split()
+    for rule, depth, scale in (("float64", 5, 1e37), ("float32", 3, 1e25), ("float64", 5, 1e-36)):
+        more = (f"numerics={rule}", f"layers.mlp.depth={depth}", f"layers.mlp.weight_scale={scale}")
+        run = runner.run([*deep, *more])
+        found = aggregate(run.path, KEY, statistics=STATISTICS, theory=True)
+        assert len(found.table()) == 1 + len(run.layers)
+        for one in expectations(run):
+            assert math.isnan(one.distance) == bool(one.note)
+            if run.layers[one.layer].statistics["nonfinite_count"]:
+                assert "not finite" in one.note
+        assert not math.isnan(cell(found, scale, "mlp_dense2", "correlation")[1]) or scale == 1e25
 
 
 def test_interval_covers_as_often_as_it_says() -> None:

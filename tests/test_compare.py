@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from hypothesis.extra.numpy import arrays
 import runner
 from runner.analysis.compare import compare
 from runner.analysis.differences import Tolerance
+from runner.analysis.matching import Pair, matched
 from runner.analysis.measurement import measure
 from runner.analysis.representations import similarity
 from runner.errors import ConfigError, DamagedError, NotFoundError
@@ -466,6 +468,11 @@ def test_rows_that_were_not_kept_are_not_taken_for_equal(tmp_path: Path) -> None
         ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "save": 1}, {}, None),
         ({"layers": {"l": {"a": 1}, "m": {"a": 1}}}, {"env.threads": 9}, None),
         ({"layers": {"l": {"a": "${oc.env:A}"}, "m": {"a": 1}}}, {}, None),
+        ({"layers": {"l": {"a": 2}, "m": {"a": 1}}, "name": "${oc.env:A}"}, {}, "layers.l.a"),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "data": {"path": "x"}}, {}, None),
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "seeds": {"data": 1}}, {}, None),
+        # No class of the reader's takes part.
+        ({"layers": {"l": {"a": 1}, "m": {"a": 1}}}, {"code.digest": "1"}, None),
     ],
 )  # fmt: skip
 def test_because_only_where_exactly_one_key_differs(
@@ -479,6 +486,76 @@ def test_because_only_where_exactly_one_key_differs(
     assert runner.compare(a, b).sentence == (
         f"the runs part at layer l, sample 0, neuron 0{because}"
     )
+
+
+def test_a_class_that_was_changed_is_the_cause(tmp_path: Path) -> None:
+    mine = {"_target_": "mine.Layer"}
+    x, y = noise(9, 3), noise(9, 3, seed=1)
+
+    def cause(layers: dict[str, Any], **facts: Any) -> str | None:
+        config = {"layers": {"l": {"a": 1}, "m": {"a": 1}, **layers}}
+        runs = []
+        for number, outputs in enumerate((x, y)):
+            folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+            said = {name: f"{value}{number}" for name, value in facts.items()}
+            said = {name.replace("_", "."): value for name, value in said.items()}
+            layer = {"l": x, "m": outputs}
+            runs.append(store(folder, layer, config=config, facts=said))
+        return runner.compare(*runs).cause
+
+    assert cause({"l": mine}, code_digest="") == "code.digest"
+    assert cause({"m": mine}, code_digest="", git_commit="") == "code.digest"
+    assert cause({"l": mine}, git_commit="") == "git.commit"
+    assert cause({"n": mine}, code_digest="") is None  # comes after
+    assert cause({}, code_digest="") is None
+
+
+def test_a_layer_that_was_put_in_stands_alone_from_either_side(tmp_path: Path) -> None:
+    x, y, z = (noise(9, 3, seed=seed) for seed in range(3))
+    a = store(tmp_path / "a", {"one": x, "act": y, "two": z})
+    b = store(tmp_path / "b", {"one": x, "two": noise(9, 3, seed=7)})
+    for first, second, has in ((a, b, "A"), (b, a, "B")):
+        assert runner.compare(first, second).sentence == (
+            f"the runs part at layer act (only {has} has it), because layers.act.a differs"
+        )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "pairs"),
+    [
+        ("aD bT", "cD dT", "a-c b-d"),
+        ("aD bT cD", "xD yD", "a-x b- c-y"),
+        ("aD bT cD", "aD cD", "a-a b- c-c"),
+        ("aD bT cD", "aD xR cD", "a-a b-x c-c"),
+        ("aD bT", "aD xR cD yR", "a-a b-x -c -y"),
+        ("aD bD", "bD aD", "a-a b-b"),
+        ("aD", "", "a-"),
+        ("aD bD cD dT", "xT", "a- b- c- d-x"),
+    ],
+)
+def test_layers_are_matched_the_same_way_round(a: str, b: str, pairs: str) -> None:
+    def stack(text: str) -> list[Any]:
+        rows = enumerate(text.split())
+        return [SimpleNamespace(position=at, name=n[0], kind=n[1]) for at, n in rows]
+
+    def said(found: list[Pair], turn: int) -> str:
+        names = ([one.name if one else "" for one in pair][::turn] for pair in found)
+        return " ".join("-".join(pair) for pair in names)
+
+    assert said(matched(stack(a), stack(b)), 1) == pairs
+    back = said(matched(stack(b), stack(a)), -1)
+    assert sorted(back.split()) == sorted(pairs.split())
+
+
+def test_tolerance_is_for_targets_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, last in (("a", "3"), ("b", "3.00001")):
+        (tmp_path / f"{name}.csv").write_text(f"x,y\n1,1\n2,2\n3,{last}\n")
+    same = ["data=table", "data.target=y", "layers=one_dense"]
+    a, b = (runner.run([*same, f"data.path={tmp_path}/{name}.csv"]) for name in "ab")
+    assert runner.compare(a, b).sentence.startswith("the runs part at the targets, sample 2")
+    assert runner.compare(a, b, atol=1e-3).same
+    assert not runner.compare(a, b, atol=1e-6).same
 
 
 def test_inputs_come_first(program: Program) -> None:

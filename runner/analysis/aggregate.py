@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.analysis import outputs
 from runner.analysis.aggregation import Aggregate, Cell, Theory
-from runner.analysis.expectation import expectations, second_moment
+from runner.analysis.expectation import expectations, rms, second_moment
 from runner.analysis.student import summarise
 from runner.errors import NotFoundError, UnknownKeyError, show
 from runner.schema import NOT_IN_HASH
@@ -216,7 +216,7 @@ def derived(statistics: Mapping[str, Any]) -> dict[str, float]:
     values = {name: math.nan if v is None else float(v) for name, v in statistics.items()}
     values = {name: values.get(name, math.nan) for name in layout.STATISTICS}
     values["second_moment"] = second_moment(values)
-    values["rms"] = math.sqrt(values["second_moment"])
+    values["rms"] = rms(values)
     return values
 
 
@@ -226,9 +226,9 @@ def _together(expected: Sequence[Any]) -> Theory:
     if reasons:
         return Theory(math.nan, math.nan, math.nan, reasons[0])
     n = len(expected)
-    predicted = math.fsum(one.predicted for one in expected) / n
-    measured = math.fsum(one.measured for one in expected) / n
-    bar = math.sqrt(math.fsum(one.error_bar**2 for one in expected)) / n
+    predicted = sum(one.predicted / n for one in expected)
+    measured = sum(one.measured / n for one in expected)
+    bar = math.hypot(*(one.error_bar / n for one in expected))
     apart = measured - predicted
     distance = apart / bar if bar else math.copysign(math.inf, apart) if apart else 0.0
     return Theory(predicted, bar, distance)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import clip, show
-from runner.schema import NOT_IN_HASH
 
 ABSENT: Any = object()
 """Stands for the value of a key that is not there."""
-
-HARMLESS = (*NOT_IN_HASH, "objective", "save")
-"""Root keys of the configuration that change no bit of any layer."""
-
-HARMLESS_FACTS = ("env.cores", "env.threads", "env.blas_threads")
-"""Facts that change none either: tiles are fixed, and each is multiplied on one thread."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +58,10 @@ def configuration(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
 
 
 def environment(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
-    """The facts ``env.*`` and ``git.*`` that differ, from two rows of ``run.parquet``."""
+    """The facts of environment, commit and code that differ, from two rows of ``run.parquet``."""
+    names = ("env.", "git.", "code.")
     facts = [
-        {k: v for k, v in row.items() if k.startswith(("env.", "git.")) and v is not None}
-        for row in (a, b)
+        {k: v for k, v in row.items() if k.startswith(names) and v is not None} for row in (a, b)
     ]
     return between(*facts)
 
@@ -84,44 +77,6 @@ def between(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     keys = dict.fromkeys([*a, *b])
     pairs = ((key, a.get(key, ABSENT), b.get(key, ABSENT)) for key in keys)
     return [Change(key, x, y) for key, x, y in pairs if not _same(x, y)]
-
-
-def cause(
-    config: Sequence[Change],
-    facts: Sequence[Change],
-    order: Sequence[str],
-    layer: str | None,
-) -> str | None:
-    """The key that the runs part by: where exactly one differs that can change bits.
-
-    Args:
-        config: the changes of the configuration.
-        facts: those of the environment.
-        order: the entries under ``layers``, in order.
-        layer: the entry in which the runs part; None: at the inputs.
-
-    Returns:
-        The key, or None: several differ, or none, or one that comes into play only later.
-    """
-    keys = [c.key for c in config if c.key.partition(".")[0] not in HARMLESS]
-    keys += [c.key for c in facts if c.key not in HARMLESS_FACTS]
-    if len(keys) != 1:
-        return None
-    [key] = keys
-    root, _, rest = key.partition(".")
-    if root == "layers":
-        entry = rest.partition(".")[0]
-        if layer is None or layer not in order or entry not in order:
-            return None
-        return key if order.index(entry) <= order.index(layer) else None
-    if layer is None and root == "numerics":
-        return None
-    return key
-
-
-def interpolated(config: Mapping[str, Any]) -> bool:
-    """Whether some value is not on record, but came from the environment's variables."""
-    return any(isinstance(value, str) and "${" in value for _, value in leaves("", config))
 
 
 def leaves(prefix: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

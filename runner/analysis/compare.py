@@ -15,6 +15,7 @@ from typing import Literal
 from runner.analysis import changes
 from runner.analysis.comparison import Comparison
 from runner.analysis.differences import Tolerance
+from runner.analysis.matching import matched
 from runner.analysis.measurement import differences, measure
 from runner.analysis.part import Part
 from runner.errors import DamagedError, NotFoundError
@@ -66,8 +67,9 @@ def compare(
         )
     if check == "bytes":
         _read_back(left, right)
-    parts = [*_inputs(left, right, tolerance)]
-    parts += [_layer(x, y, tolerance, check) for x, y in matched(left, right)]
+    parts = _inputs(left, right, tolerance)
+    layers = matched(list(left.layers.values()), list(right.layers.values()))
+    parts += [_layer(x, y, tolerance, check) for x, y in layers]
     return Comparison(
         a=left,
         b=right,
@@ -77,19 +79,6 @@ def compare(
         metrics=changes.metrics(left.metadata, right.metadata),
         parts=parts,
     )
-
-
-def matched(a: Run, b: Run) -> list[tuple[Layer | None, Layer | None]]:
-    """The layers of both in pairs, in order: by name, else by position, else alone."""
-    partner: dict[str, Layer] = {name: b.layers[name] for name in a.layers if name in b.layers}
-    free = {layer.position: layer for name, layer in b.layers.items() if name not in partner}
-    for name, layer in a.layers.items():
-        if name not in partner and layer.position in free:
-            partner[name] = free.pop(layer.position)
-    pairs: list[tuple[Layer | None, Layer | None]]
-    pairs = [(layer, partner.get(name)) for name, layer in a.layers.items()]
-    pairs += [(None, layer) for layer in free.values()]
-    return sorted(pairs, key=lambda pair: min(p.position for p in pair if p is not None))
 
 
 def _inputs(a: Run, b: Run, tolerance: Tolerance) -> list[Part]:
@@ -103,10 +92,10 @@ def _inputs(a: Run, b: Run, tolerance: Tolerance) -> list[Part]:
         return [part]
     found = differences(unequal(a.inputs_matrix, b.inputs_matrix), tolerance)
     part.settle(found, tolerance, rows=shapes[0][0])
-    return [part, *_targets(a, b)]
+    return [part, *_targets(a, b, tolerance)]
 
 
-def _targets(a: Run, b: Run) -> list[Part]:
+def _targets(a: Run, b: Run, tolerance: Tolerance) -> list[Part]:
     if a.targets is None and b.targets is None:
         return []
     part = Part("targets")
@@ -117,7 +106,7 @@ def _targets(a: Run, b: Run) -> list[Part]:
     part = Part("targets", shapes=shapes, dtypes=(a.targets.dtype.name, b.targets.dtype.name))
     if a.targets.shape == b.targets.shape:
         piece = Piece(0, 0, a.targets[:, None], b.targets[:, None])
-        part.settle(measure(piece, Tolerance()), Tolerance(), rows=len(a.targets))
+        part.settle(measure(piece, tolerance), tolerance, rows=len(a.targets))
     return [part]
 
 

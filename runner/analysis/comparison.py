@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from runner.analysis.changes import Change, cause, interpolated
+from runner.analysis.cause import cause
+from runner.analysis.changes import Change
 from runner.analysis.differences import Tolerance
-from runner.analysis.entries import entry_of
 from runner.analysis.part import Part
 from runner.errors import clip
 from runner.store import shown
@@ -64,14 +64,10 @@ class Comparison:
     @cached_property
     def cause(self) -> str | None:
         """The one key that the runs part by; None where it isn't exactly one."""
-        if self.parting is None or any(interpolated(run.config) for run in (self.a, self.b)):
+        if self.parting is None:
             return None
-        order = list(self.a.config.get("layers") or {})
-        order += [name for name in self.b.config.get("layers") or {} if name not in order]
-        entry = None
-        if self.parting.kind == "layer":
-            entry = entry_of(self.parting.entry, order)
-        return cause(self.config, self.environment, order, entry)
+        layer = self.parting.entry if self.parting.kind == "layer" else None
+        return cause((self.a.config, self.b.config), self.config, self.environment, layer)
 
     @property
     def sentence(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.analysis.entries import entry_of
-from runner.analysis.theory import Prediction, predict
+from runner.analysis.theory import Prediction, predict, unpredicted
 from runner.store.read import Layer, Run
 
 _QUANTILES = 256  # stand for more samples than these: the average over each is an integral
@@ -24,13 +24,15 @@ class Expectation:
 
     Attributes:
         layer: its name.
-        measured: of the finite outputs.
+        measured: of the outputs; NaN where some are not finite, as theory is of them all.
         prediction: what theory says; its ``reason`` where it says nothing.
+        nonfinite_count: how many outputs are not finite.
     """
 
     layer: str
     measured: float
     prediction: Prediction
+    nonfinite_count: int = 0
 
     @property
     def predicted(self) -> float:
@@ -47,6 +49,13 @@ class Expectation:
         """Error bars between the two; NaN without a prediction."""
         return math.nan if self.prediction.reason else self.prediction.distance(self.measured)
 
+    @property
+    def note(self) -> str:
+        """Why nothing stands there, or not a number."""
+        if self.prediction.reason or not self.nonfinite_count:
+            return self.prediction.reason or ""
+        return f"{self.nonfinite_count} outputs are not finite: nothing to set beside theory"
+
     def row(self) -> dict[str, Any]:
         """As plain values."""
         return {
@@ -55,7 +64,7 @@ class Expectation:
             "predicted": self.predicted,
             "error_bar": self.error_bar,
             "distance": self.distance,
-            "reason": self.prediction.reason,
+            "reason": self.note or None,
         }
 
 
@@ -69,21 +78,38 @@ def expectations(run: Run, inputs: NDArray[Any] | None = None) -> list[Expectati
     Raises:
         NotFoundError: the run has no inputs.
         DamagedError: they are not what was written.
-        ConfigError: its inputs are not finite.
+        ConfigError: a layer whose sizes or scales are missing or not numbers.
     """
     layers = list(run.layers.values())
     described = [_described(run.config, layer) for layer in layers]
     batches = run.inputs_matrix.batches(_ROWS) if inputs is None else [inputs]
-    predictions = predict(described, _input_moments(batches))
+    moments = _input_moments(batches)
+    if np.isfinite(moments).all():
+        predictions = predict(described, moments)
+    else:
+        reason = "the inputs are not all finite"
+        predictions = [unpredicted(one["name"], one["kind"], reason) for one in described]
     return [
-        Expectation(layer.name, second_moment(layer.statistics), prediction)
+        _expectation(layer, prediction)
         for layer, prediction in zip(layers, predictions, strict=True)
     ]
 
 
+def _expectation(layer: Layer, prediction: Prediction) -> Expectation:
+    broken = int(layer.statistics["nonfinite_count"])
+    measured = math.nan if broken else second_moment(layer.statistics)
+    return Expectation(layer.name, measured, prediction, broken)
+
+
 def second_moment(statistics: Mapping[str, Any]) -> float:
-    """Mean of the squares, from a mean and a standard deviation."""
-    return float(statistics["mean"]) ** 2 + float(statistics["std"]) ** 2
+    """Mean of the squares, from a mean and a standard deviation; inf where float64 ends."""
+    root = rms(statistics)
+    return root * root
+
+
+def rms(statistics: Mapping[str, Any]) -> float:
+    """Root of the mean square, from the same."""
+    return math.hypot(statistics["mean"], statistics["std"])
 
 
 def _described(config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.analysis.expectation import second_moment
+from runner.analysis.expectation import rms
 from runner.analysis.outputs import NEAR, RANGES
 from runner.store.read import Layer
 
@@ -49,14 +48,6 @@ class Mark:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}".strip()
-
-
-def rms(statistics: Mapping[str, Any]) -> float:
-    """Root of the mean square, from a mean and a standard deviation."""
-    try:
-        return math.sqrt(second_moment(statistics))
-    except OverflowError:
-        return math.inf
 
 
 def dead_neurons(outputs: NDArray[Any]) -> NDArray[np.bool_]:

@@ -97,9 +97,17 @@ def _correlation(layer: Layer, pair: tuple[int, int]) -> float:
             break
     if not set(pair) <= set(picked):
         return math.nan
-    x, y = (picked[sample] for sample in pair)
-    scale = float(np.linalg.norm(x)) * float(np.linalg.norm(y))
-    return float(x @ y) / scale if 0 < scale < math.inf else math.nan
+    return cosine(*(picked[sample] for sample in pair))
+
+
+def cosine(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """sum x y / sqrt(sum x^2 sum y^2); NaN if a vector is 0, or not finite."""
+    largest = [float(np.abs(values).max()) for values in (x, y)]
+    if not all(0 < size < math.inf for size in largest):
+        return math.nan
+    # By powers of two: squares would overflow, or vanish.
+    x, y = (np.ldexp(v, -math.frexp(m)[1]) for v, m in zip((x, y), largest, strict=True))
+    return float(x @ y) / float(np.linalg.norm(x)) / float(np.linalg.norm(y))
 
 
 def _moments(layer: Layer) -> CrossMoments:

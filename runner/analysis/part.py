@@ -72,11 +72,11 @@ class Part:
             column = {"layer": f", neuron {neuron}", "inputs": f", feature {neuron}"}
             return f"{here}, sample {sample}{column.get(self.kind, '')}"
         if self.by == "shape" and self.shapes:
-            return (
-                f"{here}, which is {_shape(self.shapes[0])} in A and {_shape(self.shapes[1])} in B"
-            )
+            a, b = map(_shape, self.shapes)
+            return f"{here}, which {'is' if self.kind == 'layer' else 'are'} {a} in A and {b} in B"
         if self.by == "dtype" and self.dtypes and self.dtypes[0] != self.dtypes[1]:
-            return f"{here}, which is {self.dtypes[0]} in A and {self.dtypes[1]} in B"
+            a, b = self.dtypes
+            return f"{here}, which {'is' if self.kind == 'layer' else 'are'} {a} in A and {b} in B"
         return f"{here} ({self.note})" if self.note else here
 
     def row(self) -> dict[str, Any]:

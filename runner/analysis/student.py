@@ -33,12 +33,24 @@ def summarise(values: Sequence[float]) -> Summary:
     n = len(finite)
     if not n:
         return Summary(0, *[math.nan] * 4)
-    mean = math.fsum(finite) / n
+    # By a power of two, which changes no digit: squares would overflow, or vanish.
+    exponent = math.frexp(max(map(abs, finite)))[1]
+    scaled = [math.ldexp(value, -exponent) for value in finite]
+    middle = math.fsum(scaled) / n
+    mean = _ldexp(middle, exponent)
     if n == 1:
         return Summary(1, mean, *[math.nan] * 3)
-    std = math.sqrt(math.fsum((value - mean) ** 2 for value in finite) / (n - 1))
+    variance = math.fsum((value - middle) ** 2 for value in scaled) / (n - 1)
+    std = _ldexp(math.sqrt(variance), exponent)
     half = quantile(n - 1) * std / math.sqrt(n)
     return Summary(n, mean, std, mean - half, mean + half)
+
+
+def _ldexp(value: float, exponent: int) -> float:
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 @cache

@@ -160,8 +160,7 @@ def predict(
         if reason is None:
             reason = _why_not(name, kind, layer, signal)
         if reason is not None:
-            nan = math.nan
-            predictions.append(Prediction(name, kind, nan, nan, nan, nan, reason))
+            predictions.append(unpredicted(name, kind, reason))
             continue
         with np.errstate(over="ignore", invalid="ignore"):
             if kind == "Dense":
@@ -169,6 +168,10 @@ def predict(
             elif kind != "Linear":
                 phi = activation(KINDS[kind], _number(f"layers.{name}", layer, "slope", 0.01))
                 signal = _activate(signal, phi)
+            if not np.isfinite(signal.second).all():
+                reason = f"the second moment of {name} is beyond what float64 can hold"
+                predictions.append(unpredicted(name, kind, reason))
+                continue
             bars = signal.second * np.sqrt(signal.spread)
             predictions.append(
                 Prediction(
@@ -181,6 +184,12 @@ def predict(
                 )
             )
     return predictions
+
+
+def unpredicted(name: str, kind: str, reason: str) -> Prediction:
+    """A layer of which theory says nothing, and why."""
+    nan = math.nan
+    return Prediction(name, kind, nan, nan, nan, nan, reason)
 
 
 def _inputs(

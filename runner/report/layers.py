@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner import limits
-from runner.analysis.expectation import Expectation
-from runner.analysis.health import Mark, rms
+from runner.analysis.expectation import Expectation, rms
+from runner.analysis.health import Mark
 from runner.report import bars, charts, cloud, png
 from runner.report.drawing import weights_shown
 from runner.report.page import number, seconds

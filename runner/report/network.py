@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.analysis import health
-from runner.analysis.expectation import Expectation, expectations
+from runner.analysis.expectation import Expectation, expectations, rms
 from runner.errors import RunnerError
 from runner.report import charts, depth, layers
 from runner.report.drawing import COLUMNS, Column, drawing
@@ -135,7 +135,7 @@ class Network:
             note,
             depth.with_theory(
                 names,
-                [health.rms(layer.statistics) for layer in all_layers],
+                [rms(layer.statistics) for layer in all_layers],
                 [_root(e.predicted) if e else math.nan for e in expected],
                 [_bar(e) for e in expected],
                 "rms of the outputs",
