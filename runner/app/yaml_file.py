@@ -25,6 +25,7 @@ MOST_VALUES = 100_000
 """Of one file, every alias counted as what it stands for."""
 
 DEEPEST = 40
+_TOO_DEEP = f"more than {DEEPEST} levels deep: nothing here needs so many"
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in "str int float bool null seq map".split()}
@@ -115,6 +116,8 @@ class _Look:
                 self._take(event)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
+            if "nesting depth" in (error.problem or ""):  # newer parsers read ahead, and count too
+                self._refuse_at(line, _TOO_DEEP)
             self._refuse_at(line, one_line(error.problem or str(error), 80))
         except yaml.YAMLError as error:
             reason = one_line(str(error).partition(' in "<')[0], 90)
@@ -145,7 +148,7 @@ class _Look:
                 _Frame(isinstance(event, yaml.MappingStartEvent), name, event.anchor)
             )
             if len(self._stack) > DEEPEST + 1:
-                self._refuse(event, f"more than {DEEPEST} levels deep: nothing here needs so many")
+                self._refuse(event, _TOO_DEEP)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             frame = self._stack.pop()
             if frame.anchor:

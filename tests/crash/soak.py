@@ -68,7 +68,9 @@ def crash(folder: Path, n: int | None, seed: int) -> Report:
     grown = memory[-1] - memory[1]
     report.check("memory", [] if grown < 8 * 2**20 else [f"{grown / 2**20:.1f} MiB more: {memory}"])
     slower = statistics.median(seconds[-3:]) / statistics.median(seconds[:3])
-    report.check("time", [] if slower < 1.5 else [f"{slower:.2f} times as long: {seconds}"])
+    # A few runs beside other tests say how busy the machine is, not whether runs slow down.
+    flat = slower < 1.5 or count < LONG / PARTS
+    report.check("time", [] if flat else [f"{slower:.2f} times as long: {seconds}"])
     report.say(f"memory +{grown / 2**20:.1f} MiB, time x {slower:.2f}")
     return report
 
