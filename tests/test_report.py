@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from runner.errors import WriteError
+from runner.errors import UsageError, WriteError
 from runner.store import load, resolve
 from tests.conftest import Program
 
 pytest.importorskip("jinja2", reason="the extra `report` is not installed")
 pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
 
-from runner.report.page import write
+from runner.report.page import check_place, write
 from runner.report.pair import page_of_pair
 from runner.report.run import page_of_run
 from runner.report.sweep import page_of_sweep
@@ -324,3 +324,35 @@ def test_refused(place: Program) -> None:
     (place.folder / "flat").write_text("")
     with pytest.raises(WriteError, match=r"flat/page\.html"):
         write(place.folder / "flat" / "page.html", "")
+
+
+def test_where_a_page_may_not_go(
+    place: Program, sweep: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing that was there is replaced but a file, and a run stays as it was committed."""
+    run = resolve("book", place.folder / "outputs")
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    os.mkdir("folder")
+    os.symlink("elsewhere.html", "link")
+    os.symlink(run, "run")
+    for path, problem in {
+        "": "is a folder",
+        "..": "is a folder",
+        "folder": "is a folder; name a file in it",
+        "pipe": "is no file",
+        "/dev/null": "is no file",
+        "link": "is a link",
+        f"{run}/page.html": "is in run",
+        f"{run}/layers/new/page.html": "is in run",
+        "run/page.html": "is in run",
+        f"{sweep}/sweep.parquet": "one of the sweep's own files",
+    }.items():
+        with pytest.raises(UsageError, match=problem):
+            check_place(Path(path))
+    check_place(sweep / "page.html")
+    with pytest.raises(UsageError):
+        write(Path("link"), "")
+    assert sorted(os.listdir()) == ["folder", "link", "pipe", "run"]
+    done = place.start("report", "book", "--out", str(tmp_path / "pipe"))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

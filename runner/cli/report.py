@@ -21,10 +21,12 @@ def arguments(parser: ArgumentParser) -> None:
 
 def do(args: Namespace) -> int:
     """Writes it; the last line on stdout says where it is."""
-    from runner.report.page import write
+    from runner.report.page import check_place, write
     from runner.store import load, resolve
     from runner.store.sweeps import is_sweep
 
+    if args.out is not None:
+        check_place(args.out)
     path = resolve(args.path)
     if args.runs and (args.other is not None or not is_sweep(path)):
         raise UsageError("report: --runs goes with a sweep")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from runner import console
 from runner.errors import NotFoundError, RunnerError, UsageError, clip, one_line
@@ -22,16 +26,26 @@ def do(args: Namespace) -> int:
     from runner.store.latest import led_to, mend_latest
     from runner.store.remains import remove
 
-    paths = [resolve(name) for name in args.runs]
-    for path, name in zip(paths, args.runs, strict=True):
+    doomed: dict[Path, list[dict[str, Any]]] = {}
+    for name in args.runs:
+        path = resolve(name)
         _refuse_several(name)
+        _refuse_link(path, name)
         _refuse_folder(path, name)
-    runs = [row for path in paths for row in rows(path)]
-    for path, name in zip(paths, args.runs, strict=True):
-        if not rows(path):
+        real = Path(os.path.realpath(path))
+        # What a sweep has reused lies elsewhere, and stays.
+        found = [
+            row for row in rows(path) if Path(os.path.realpath(row["path"])).is_relative_to(real)
+        ]
+        if not found:
             raise NotFoundError("run", name, (), hint="there is no run in this directory")
-        if is_alive(path) or any(row["status"] == "RUNNING" for row in rows(path)):
+        if is_alive(path) or any(row["status"] == "RUNNING" for row in found):
             raise UsageError(f"rm {name}: it is still running")
+        _refuse_around(real, name, found)
+        doomed[real] = found
+    # A job goes with its sweep, where both are named.
+    doomed = {path: found for path, found in doomed.items() if not doomed.keys() & {*path.parents}}
+    runs = [row for found in doomed.values() for row in found]
     question = f"delete {len(runs)} run{'' if len(runs) == 1 else 's'}?"
     if not args.yes and not sys.stdin.isatty():
         raise UsageError(f"rm: {question} nobody to ask; say --yes")
@@ -39,17 +53,39 @@ def do(args: Namespace) -> int:
         console.say(f"{row['path']}  {row['status']}")
     if not args.yes and not _confirmed(question):
         return 2
-    led = led_to(paths)
+    led = led_to([*doomed])
     try:
-        for path in paths:
+        for path in doomed:
             remove(path)
     finally:
         # Also of what is gone where one of them could not be deleted.
-        for folder in {folder for path in paths for folder in path.absolute().parents}:
+        for folder in {folder for path in doomed for folder in path.parents}:
             _tell_index(folder)
         for root in led:
             mend_latest(root)
     return 0
+
+
+def _refuse_link(path: Path, name: str) -> None:
+    """Whoever deletes a link elsewhere keeps what it leads to."""
+    if path.is_symlink():
+        target = clip(os.path.realpath(path), 90, keep_end=True)
+        raise UsageError(f"rm {clip(name, 60)}: is a link; name what it leads to: {target}")
+
+
+def _refuse_around(path: Path, name: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """What lies in the directory and was not asked for would go, too."""
+    from runner.store.layout import RUN_FILE
+
+    with contextlib.suppress(FileNotFoundError):  # we are in no folder that is still there
+        here = Path.cwd()
+        if path in (here, *here.parents):
+            raise UsageError(f"rm {clip(name, 60)}: you are in it; go to another folder first")
+    known = {os.path.realpath(row["path"]) for row in found}
+    for folder, _, files in os.walk(path):
+        if RUN_FILE in files and folder not in known:
+            other = clip(folder, 60, keep_end=True)
+            raise UsageError(f"rm {clip(name, 60)}: another run lies in it, {other}; move it first")
 
 
 def _tell_index(sweep: Path) -> None:

@@ -12,15 +12,18 @@ import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import __version__
-from runner.errors import MissingExtraError
+from runner.errors import MissingExtraError, UsageError, clip
 from runner.report import charts
+from runner.store import sweeps
 from runner.store.files import writing
+from runner.store.index import run_around
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -79,12 +82,39 @@ class Page:
         )
 
 
+def check_place(path: Path) -> None:
+    """Looks whether a page may go there, before it is made.
+
+    Raises:
+        UsageError: a link, a folder or a device is there; or it is in a run, or a sweep's own file.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:  # nothing is there, or writing will say what
+        mode = stat.S_IFREG
+    run = run_around(path)
+    sweep = path.parent
+    if stat.S_ISDIR(mode):
+        problem = "is a folder; name a file in it, like page.html"
+    elif not stat.S_ISREG(mode):
+        problem = f"is {'a link' if stat.S_ISLNK(mode) else 'no file'}; name a file"
+    elif run is not None:
+        problem = f"is in run {clip(run.name, 40)}, which stays as it is; name a file outside it"
+    elif path.name in sweeps.OWN_FILES and sweeps.is_sweep(sweep):
+        problem = "is one of the sweep's own files; name another"
+    else:
+        return
+    raise UsageError(f"report: {clip(str(path), 80, keep_end=True)} {problem}")
+
+
 def write(path: Path, text: str) -> Path:
     """Puts a page in its place, whole or not at all.
 
     Raises:
+        UsageError: as :func:`check_place` says.
         WriteError: the system refuses.
     """
+    check_place(path)
     fresh = path.with_name(f".{path.name[:100]}-{secrets.token_hex(4)}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

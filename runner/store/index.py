@@ -33,6 +33,18 @@ def run_directories(root: str | Path) -> Iterator[Path]:
         yield folder
 
 
+def run_around(path: str | Path) -> Path | None:
+    """The directory of the run that a path lies in, whether there is something by that name or not.
+
+    A sweep's directory is no run's.
+    """
+    names = (layout.RUN_FILE, layout.SUMS_FILE, layout.CLAIM_FILE)
+    for folder in Path(os.path.realpath(path)).parents:
+        if _is_run(folder, [name for name in names if os.path.lexists(folder / name)]):
+            return folder
+    return None
+
+
 def sweep_directories(root: str | Path) -> Iterator[Path]:
     """Every directory at or below ``root`` that is a sweep's."""
 

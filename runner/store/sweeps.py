@@ -34,6 +34,9 @@ BESIDE = (SPEC_FILE, "multirun.yaml", "optimization_results.yaml")
 """What we, Hydra and its sweepers write beside the index."""
 
 _TELL_A_RUN = (layout.RUN_FILE, layout.CLAIM_FILE, layout.SUMS_FILE)
+OWN_FILES = frozenset((*FILES, *BESIDE))
+"""All of them."""
+
 _PART = 1000  # rows of the index, written at a time
 
 COLUMNS = (
