@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 import runner.data
 import runner.layers
+from runner.app.lookups import followed
 from runner.errors import ConfigError, UntrustedError
 from runner.forward.network import OURS
 from runner.forward.targets import check_target
@@ -77,6 +79,13 @@ def evil(program: Program) -> Program:
     (program.folder / "search" / "main.yaml").write_text(
         "defaults: [schema, {data: spiral}]\nhydra: {searchpath: ['pkg://evil']}\n"
     )
+    overlays = program.folder / "mine" / "experiment"
+    overlays.mkdir(parents=True)
+    for name, node in {
+        "callback": "callbacks: {a: {_target_: evil.X}}",
+        "handler": "job_logging: {handlers: {a: {class: evil.X}}}",
+    }.items():
+        (overlays / f"{name}.yaml").write_text(f"# @package _global_\nhydra: {{{node}}}\n")
     return program
 
 
@@ -107,6 +116,17 @@ EVIL = "{_target_: evil.X}"
         ("-m", "seeds.seed=0,1", f"+layers.x={EVIL}"),
         ("-m", "seeds.seed=0,1", "+hydra.hydra_logging.handlers.a={class: evil.X}"),
         ("-cp", "search", "-cn", "main"),
+        (f"+x={EVIL}", "+hydra.callbacks.a=${x}"),
+        ("+x={class: evil.X}", "+hydra.job_logging.handlers.a=${x}"),
+        ("+x={a: {class: evil.X}}", "hydra.job_logging.handlers=${x}"),
+        ("name='ext://evil.X'", "hydra.job_logging.handlers.console.stream=${name}"),
+        ("-m", "seeds.seed=0,1", f"+x={EVIL}", "+hydra.launcher.a=${x}"),
+        ("-m", "seeds.seed=0,1", "+x=evil.X", "hydra.sweeper._target_=${x}"),
+        ("--hydra-help", "+hydra.hydra_logging.handlers.a={class: evil.X}"),
+        ("--cfg", "all", f"+hydra.callbacks.a={EVIL}"),
+        ("--info", "all", "+hydra.hydra_logging.handlers.a={class: evil.X}"),
+        ("-cd", "mine", "-m", "experiment=callback,handler",
+         "hydra/sweeper=basic", "hydra/launcher=basic"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -119,7 +139,7 @@ def test_nothing_is_imported_before_it_is_refused(
     [line] = done.stderr.splitlines()
     assert any(word in line for word in ("evil", "_args_", "_recursive_", "_target_")), line
     assert not (evil.folder / "imported").exists()
-    assert evil.outputs == []
+    assert [path for path in evil.outputs if path.is_file()] == []
 
 
 @pytest.fixture
@@ -203,3 +223,69 @@ def test_the_policy_is_asked_before_anything_is_loaded(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert not {name.partition(".")[0] for name in json.loads(done.stdout)} - {"difflib"}
+
+
+LOGGING = """
+version: 1
+{more}
+handlers:
+  console: {{class: logging.FileHandler, delay: true, filename: a.log{last}}}
+root: {{handlers: [console]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "last", "word"),
+    [
+        ("filters: {f: {(): logging.FileHandler, filename: /there.log}}", "", "filters.f.filename"),
+        ("", ", '.': {baseFilename: there.log}", "baseFilename"),
+        ("", ", stream: 'ext://sys.modules'", "sys.modules"),
+    ],
+)
+def test_a_log_is_set_up_in_no_roundabout_way(
+    program: Program, warm: Warm, more: str, last: str, word: str
+) -> None:
+    folder = program.folder / "mine" / "hydra" / "job_logging"
+    folder.mkdir(parents=True)
+    (folder / "odd.yaml").write_text(LOGGING.format(more=more, last=last))
+    done = warm(["-cd", "mine", "hydra/job_logging=odd"], program.folder)
+    assert done.code == 2, done.stderr
+    [line] = done.stderr.splitlines()
+    assert word in line
+    assert program.outputs == []
+
+
+# What of Hydra's own node is no mapping, or leads elsewhere.
+ODD = {
+    "hydra.run=${data}": "hydra.run=${data}",
+    "hydra.launcher=null": "hydra.launcher=null",
+    "hydra.callbacks=${data}": "hydra.callbacks=${data}",
+    "hydra.verbose=${data}": "hydra.verbose",
+    "hydra.job.chdir=${data}": "hydra.job.chdir",
+    "hydra.job.env_set=${data}": "hydra.job.env_set",
+    "hydra.job.env_copy=[NO_SUCH]": "hydra.job.env_copy=NO_SUCH",
+    "hydra.job_logging=${data}": "hydra.job_logging=${data}",
+    "hydra.job_logging.handlers=5": "hydra.job_logging=…",
+    "hydra.job_logging.version=2": "version: 1",
+    "~hydra.job_logging.root": "a root",
+}
+
+
+@pytest.mark.parametrize("override", ODD)
+def test_a_node_of_hydras_that_is_none(program: Program, warm: Warm, override: str) -> None:
+    done = warm([override], program.folder)
+    assert done.code == 2, done.stderr
+    [line] = done.stderr.splitlines()
+    assert ODD[override] in line
+    assert len(line) <= 200
+    assert program.outputs == []
+
+
+def test_a_chain_of_lookups_has_an_end() -> None:
+    links = {f"x{n}": {"a": f"${{x{n + 1}}}"} for n in range(100)}
+    cfg = OmegaConf.create({**links, "x100": 1})
+    assert followed(cfg._get_node("x90"), "x90")["a"]["a"]["a"]["a"]["a"] == {
+        "a": {"a": {"a": {"a": {"a": 1}}}}
+    }
+    with pytest.raises(ConfigError, match="levels deep"):
+        followed(cfg._get_node("x0"), "x0")

@@ -10,10 +10,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, Node, OmegaConf
 
+from runner.app.lookups import followed
 from runner.errors import ConfigError, UntrustedError, clip
 from runner.store import layout
 from runner.store.sweeps import FILES
@@ -30,6 +32,13 @@ _LOGGING = {
     "colorlog.ColoredFormatter",  # of the plugin hydra_colorlog
 }
 _STREAMS = ("ext://sys.stderr", "ext://sys.stdout")
+_NAMES = ("_target_", "class", "()")
+_LATER = ("${hydra.runtime.output_dir}", "${hydra.job.num}", "${hydra.job.id}")
+"""What is known once a run or a job has its place; none of them is a class."""
+
+_MAPPINGS = ("sweeper", "launcher", "callbacks", "job_logging", "hydra_logging", "job")
+_FIXED = ("run", "sweep", "runtime", "overrides")
+_WRITTEN_OUT = "needs its keys written out, as a mapping"
 _PART = re.compile(r"\.?\w[\w.@%+=,~ -]*")
 _OURS = re.compile(
     rf"{layout.LAYERS_FOLDER}|{layout.STAGING_FOLDER}|{layout.CLAIM_FILE}|{layout.SUMS_FILE}"
@@ -41,33 +50,80 @@ _OURS = re.compile(
 def check_hydra(cfg: DictConfig) -> None:
     """Refuses what would import a class that nobody trusts, or write outside the run; imports none.
 
+    Lookups are followed as far as they lead now. What leads somewhere else in a job of a sweep is
+    looked at again when the job is composed.
+
     Raises:
         UntrustedError: a class of a module that is not in ``trust``.
-        ConfigError: a name of a folder or a file that leads out of the run's directory.
+        ConfigError: a name of a folder or a file that leads out of the run's directory; or what
+            Hydra could do nothing with.
     """
-    hydra: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
+    hydra = _node(cfg)
     trust: Any = OmegaConf.to_container(cfg.trust) if OmegaConf.is_list(cfg.get("trust")) else []
     for key in ("sweeper", "launcher", "callbacks"):
-        for where, target in _named(hydra.get(key), f"hydra.{key}", ("_target_",)):
+        for where, target in _named(hydra[key], f"hydra.{key}", ("_target_",)):
             _check_class(where, target, _KNOWN, trust)
-    _check_callbacks(hydra.get("callbacks") or {})
+    _check_callbacks(hydra["callbacks"])
     for key in ("job_logging", "hydra_logging"):
-        node = hydra.get(key)
-        for where, target in _named(node, f"hydra.{key}", ("class", "()")):
-            if target not in _LOGGING:
-                _check_class(where, target, (), trust)
-        for where, text in _texts(node, f"hydra.{key}"):
-            if text.startswith("ext://") and text not in _STREAMS:
-                _check_class(where, text.removeprefix("ext://"), (), trust)
+        _check_logging(f"hydra.{key}", hydra[key], trust)
     _check_part("hydra.job.name", hydra["job"]["name"])
+    _check_job(hydra["job"])
     subdir = hydra["output_subdir"]
     if subdir is not None:
         _check_part("hydra.output_subdir", subdir)
         if _OURS.fullmatch(subdir):
             raise ConfigError("hydra.output_subdir", subdir, "is a name of the run's own files")
     verbose = hydra["verbose"]
-    if not isinstance(verbose, (bool, str, list)):
+    if not isinstance(verbose, (bool, str, list)) or "${" in str(verbose):
         raise ConfigError("hydra.verbose", verbose, "needs true, false or names of loggers")
+
+
+def _node(cfg: DictConfig) -> dict[str, Any]:
+    """What is looked at of Hydra's own node, as plain values, lookups followed."""
+    hydra = cfg._get_node("hydra")
+    if not isinstance(hydra, DictConfig) or hydra._is_interpolation() or hydra._is_none():
+        raise ConfigError("hydra", _raw(hydra), _WRITTEN_OUT)
+    for key in (*_MAPPINGS, *_FIXED):
+        part = hydra._get_node(key)
+        if not isinstance(part, DictConfig) or part._is_interpolation() or part._is_none():
+            raise ConfigError(f"hydra.{key}", _raw(part), _WRITTEN_OUT)
+    found = {
+        key: followed(hydra._get_node(key), f"hydra.{key}", kept=_NAMES)
+        for key in (*_MAPPINGS, "verbose")
+    }
+    # Names of files, which are to be the same at every look.
+    found["job"]["name"] = _raw(hydra.job._get_node("name"))
+    return {**found, "output_subdir": _raw(hydra._get_node("output_subdir"))}
+
+
+def _raw(node: Any) -> Any:
+    return node._value() if isinstance(node, Node) else node
+
+
+def _check_logging(key: str, node: Mapping[str, Any], trust: Sequence[Any]) -> None:
+    for where, target in _named(node, key, ("class", "()")):
+        if target not in _LOGGING:
+            _check_class(where, target, (), trust)
+    for where, value in _named(node, key, (".",)):
+        raise ConfigError(where, value, "sets what a handler is told otherwise: leave it out")
+    for where, text in _texts(node, key):
+        if text.startswith("ext://") and text not in _STREAMS:
+            _check_class(where, text.removeprefix("ext://"), (), trust)
+        if text.startswith("${") and not text.startswith(_LATER):
+            raise ConfigError(where, text, "cannot be resolved: write it out")
+    if "root" not in node or node.get("version") != 1:
+        raise ConfigError(key, "…", "needs version: 1 and a root, as the logging module has it")
+
+
+def _check_job(job: Mapping[str, Any]) -> None:
+    kinds: dict[str, tuple[tuple[type, ...], str]] = {
+        "chdir": ((bool, NoneType), "needs true or false"),
+        "env_set": ((dict,), "needs a mapping"),
+        "env_copy": ((list,), "needs names of variables: [HOME]"),
+    }
+    for name, (kind, problem) in kinds.items():
+        if not isinstance(job[name], kind):
+            raise ConfigError(f"hydra.job.{name}", job[name], problem)
 
 
 def check_printable(key: str, path: str) -> None:
@@ -98,10 +154,8 @@ def check_log_files(cfg: DictConfig, key: str, directory: Path) -> None:
     Raises:
         ConfigError: one leads out of it.
     """
-    handlers: Any = OmegaConf.select(cfg, f"hydra.{key}.handlers")
-    for name in handlers or ():
-        where = f"hydra.{key}.handlers.{name}.filename"
-        file = OmegaConf.select(cfg, where)
+    node = followed(cfg.hydra._get_node(key), f"hydra.{key}")
+    for where, file in _named(node, f"hydra.{key}", ("filename",)):
         if file is not None and not is_below(Path(str(file)), directory):
             raise ConfigError(where, str(file), "a log goes into the run's own directory")
 

@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     # Hydra's own warnings to its developers say nothing to our users.
     warnings.simplefilter("ignore")
     from hydra import version
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
     from hydra.core.config_search_path import SearchPathQuery
@@ -76,6 +77,19 @@ def _forget_schema(others: dict[str, Any]) -> None:
     repository.update(others)
 
 
+class CheckedLoader(ConfigLoaderImpl):
+    """Hydra's loader of configuration, that lets nothing through which would import a stranger.
+
+    Whatever Hydra does with a configuration, also on another launcher, it gets from here.
+    """
+
+    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+        """A configuration, of a job as well; see :func:`runner.app.allowed.check_hydra`."""
+        cfg = super().load_configuration(*args, **kwargs)
+        check_hydra(cfg)
+        return cfg
+
+
 @contextmanager
 def hydra_session(config_dir: str | None = None, config_path: str | None = None) -> Iterator[Hydra]:
     """A Hydra that knows our configuration, and is gone afterwards.
@@ -112,7 +126,9 @@ def hydra_session(config_dir: str | None = None, config_path: str | None = None)
     instance.clear()
     try:
         with checked_sources(config_dir):
-            yield Hydra.create_main_hydra2(task_name=TASK_NAME, config_search_path=search_path)
+            hydra = Hydra.create_main_hydra2(task_name=TASK_NAME, config_search_path=search_path)
+            hydra.config_loader = CheckedLoader(search_path)
+            yield hydra
     finally:
         instance.hydra = outer
         HydraConfig.instance().cfg = outer_config
@@ -132,14 +148,12 @@ def compose(
     """
     check_overrides(overrides)
     with speaking_our_words(hydra, overrides):
-        cfg = hydra.compose_config(
+        return hydra.compose_config(
             config_name=config_name or CONFIG_NAME,
             overrides=list(overrides),
             run_mode=RunMode.MULTIRUN if multirun else RunMode.RUN,
             with_log_configuration=False,
         )
-        check_hydra(cfg)
-    return cfg
 
 
 @contextmanager

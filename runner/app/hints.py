@@ -75,6 +75,9 @@ def translate(
             return _invalid(found, overrides)
         if isinstance(found, YAMLError):
             return _bad_yaml(found)
+        if isinstance(found, KeyError) and "hydra.job.env_copy" in " ".join(overrides):
+            name = str(found.args[0]) if found.args else ""
+            return ConfigError("hydra.job.env_copy", name, "no such variable in the environment")
         if isinstance(found, OSError) and found.filename:
             return UsageError(f"cannot read {found.filename}: {found.strerror}")
     return _other(behind[0], overrides)

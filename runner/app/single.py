@@ -13,6 +13,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobStatus, run_job
+from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -197,17 +198,23 @@ def logging_restored() -> Iterator[None]:
         root.setLevel(level)
 
 
+_OF_LOGGING = (ValueError, TypeError, AttributeError, KeyError, HydraException)
+
+
 @contextmanager
-def speaking_of_logging() -> Iterator[None]:
+def speaking_of_logging(key: str = "hydra.job_logging") -> Iterator[None]:
     """Turns what the ``logging`` library says of a configuration into an error of ours."""
     try:
         yield
-    except ValueError as error:
-        if isinstance(error, RunnerError) or not str(error).startswith("Unable to configure"):
+    except OmegaConfBaseException as error:
+        raise explain_value(error) from None
+    except _OF_LOGGING as error:
+        if isinstance(error, RunnerError):
             raise
+        said = str(error) if isinstance(error, ValueError) else "cannot be set up"
         reason = one_line(str(error.__cause__ or error), 80)
-        problem = f"{one_line(str(error), 60)}: {reason}"
-        raise ConfigError("hydra.job_logging", "…", problem) from None
+        problem = one_line(said, 60) if reason == said else f"{one_line(said, 60)}: {reason}"
+        raise ConfigError(key, "…", problem) from None
 
 
 def _run_by_hydra(

@@ -22,13 +22,14 @@ from runner.app.compose import compose
 from runner.app.hints import explain_value
 from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
+from runner.app.single import speaking_of_logging
 from runner.app.work import lead_latest_to
 from runner.errors import ConfigError, MissingExtraError, UsageError
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import adopt
 from runner.store.sweep_claim import claim_sweep, release_sweep
-from runner.store.sweeps import job_row, rebuild
+from runner.store.sweeps import INDEX_FILE, job_row, rebuild
 
 _OPTIMISING = tuple(f"hydra_plugins.hydra_{name}_sweeper" for name in ("optuna", "ax", "nevergrad"))
 
@@ -55,7 +56,8 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
         outcome = sweeper.sweep(arguments)
         directory, failed = outcome.directory, outcome.failed
     else:
-        configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
+        with speaking_of_logging("hydra.hydra_logging"):
+            configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
         directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
     callbacks.on_multirun_end(config=cfg, config_name=config_name)
     lead_latest_to(directory)
@@ -102,9 +104,10 @@ def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[
         release_sweep(claimed)
         rows = rebuild(claimed)
     if failure is not None and not rows:
-        claimed_files = [path for path in claimed.iterdir() if path.name != "sweep.parquet"]
-        if not claimed_files:
-            (claimed / "sweep.parquet").unlink()
+        files = list(claimed.iterdir())
+        if all(path.name in (INDEX_FILE, "multirun.yaml") for path in files):
+            for path in files:
+                path.unlink()
             claimed.rmdir()
         raise failure
     bad = [row for row in rows if row["status"] != layout.FINISHED]

@@ -13,7 +13,7 @@ from hydra.core.utils import JobStatus, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from runner.app.single import logging_restored
+from runner.app.single import logging_restored, speaking_of_logging
 
 
 def inside_run_job(
@@ -30,7 +30,7 @@ def inside_run_job(
     Raises:
         BaseException: what the job raised, once the callbacks were told of it.
     """
-    with logging_restored():
+    with logging_restored(), speaking_of_logging():
         outcome = run_job(
             task_function=lambda _: do(),
             config=tree,

@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from runner.app.allowed import check_hydra, check_job_directory, check_log_files
+from runner.app.allowed import check_job_directory, check_log_files
 from runner.app.plain import plain
 from runner.app.single import is_usual
 
@@ -94,7 +94,6 @@ def compose_by_hydra(
         known.cfg = outer
     usual = is_usual(cfg)
     if not usual:
-        check_hydra(cfg)
         check_log_files(cfg, "job_logging", Path(directory))
     job = JobConfig(
         number,

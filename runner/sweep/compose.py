@@ -14,10 +14,10 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from runner.app.compose import CheckedLoader
 from runner.app.plain import environment_in, hidden
 from runner.sweep import override
 from runner.sweep.by_hydra import JobConfig as JobConfig
@@ -195,7 +195,7 @@ class Composer:
 
 def _group_finder(loader: ConfigLoader, master: DictConfig) -> Callable[[str], bool] | None:
     """Tells config groups from keys, with what ``hydra.searchpath`` adds."""
-    if type(loader) is not ConfigLoaderImpl:
+    if type(loader) is not CheckedLoader:
         return None  # we only know what Hydra's own one does
     # Not by iterating, which would resolve what is an interpolation in an override's text.
     overrides: Any = OmegaConf.to_container(master.hydra.overrides.hydra)
