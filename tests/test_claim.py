@@ -134,6 +134,8 @@ def test_the_owner_is_alive_and_said_with_its_start(tmp_path: Path) -> None:
         ({"boot": "before"}, False),
         ({"boot": "other", "host": "other"}, True),  # can't be asked
         ({"pid": 2**22 + 1}, False),
+        ({"pid": 2**22 + 1, "namespace": 1}, True),  # another container's
+        ({"pid": 2**22 + 1, "namespace": None}, False),
         ({"pid": "x"}, False),
         ({"started": None}, True),  # where the system doesn't tell
     ],

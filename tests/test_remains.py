@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,32 @@ def test_a_damaged_index_keeps_no_run_from_being_deleted(
     assert (sweep / "sweep.parquet").read_bytes() == damaged
     assert main(["rm", "--yes", str(sweep)]) == 0
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("damaged", ["sweep.parquet", ".sweep.json", "1/run.parquet", "1"])
+def test_nothing_is_computed_without_what_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damaged: str
+) -> None:
+    sweep = claim_sweep(tmp_path / "sweep", files={".sweep.json": spec_text({"layout_version": 1})})
+    release_sweep(sweep)
+    for number in (0, 1):
+        params = {"seeds.seed": (number, int)}
+        store_run(sweep / str(number), f"id-{number}", kept=0, params=params)
+    if damaged != "1/run.parquet":  # otherwise the index knows all there is to know
+        rebuild(sweep)
+    if damaged == "1":
+        shutil.rmtree(sweep / "1")
+        (sweep / "1").mkdir()
+    else:
+        (sweep / damaged).write_bytes((sweep / damaged).read_bytes()[:-9])
+    page = tmp_path / "page.html"
+    calls = [["compare", str(sweep), "--by", "seeds.seed", "--statistics", "all"]]
+    calls += [["report", str(sweep), "--runs", "--out", str(page)]]
+    for call in calls:
+        assert main(call) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n"), damaged in err) == ("", 1, True)
+        assert not page.exists()
 
 
 def test_only_a_latest_that_led_to_what_is_deleted_is_mended(tmp_path: Path) -> None:

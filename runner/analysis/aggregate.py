@@ -17,9 +17,9 @@ from runner.analysis.student import summarise
 from runner.errors import NotFoundError, UnknownKeyError, show
 from runner.schema import NOT_IN_HASH
 from runner.store import layout
-from runner.store.index import rows
+from runner.store.index import sound_rows
 from runner.store.query import matching
-from runner.store.read import Layer, Run
+from runner.store.read import Layer, Run, load
 
 FROM_INDEX = (*layout.STATISTICS, "second_moment", "rms")
 """``second_moment`` is the mean square of all outputs, ``rms`` its root: the norm of a sample's
@@ -55,6 +55,7 @@ def aggregate(
     Raises:
         NotFoundError: there is no finished run.
         UnknownKeyError: no run has the key, or there is no such statistic.
+        RunnerError: a run or the index of the sweep is damaged; none is left out.
     """
     for name in statistics:
         if name not in STATISTICS:
@@ -85,7 +86,7 @@ def aggregate(
 
 def _finished(sweep: Path) -> Iterator[dict[str, Any]]:
     """The rows of the finished runs, each with ``path``; from the index where there is one."""
-    for row in reversed(rows(sweep)):
+    for row in reversed(sound_rows(sweep)):
         if row["status"] == layout.FINISHED:
             yield row
 
@@ -154,7 +155,7 @@ class _Work:
             run = None
             layers = layer_statistics(row)
             if not layers or self._from_outputs or self._theory:
-                run = Run(Path(row["path"]))
+                run = load(row["path"])
                 layers = layers or {one.name: one.statistics for one in run.layers.values()}
             pair = self._pair_in(run)
             for name, statistics in layers.items():

@@ -56,9 +56,10 @@ def _pages_of_runs(sweep: Path, folder: Path) -> None:
     """A page for each run of a sweep that can be read, beside the sweep's own."""
     from runner.report.page import write
     from runner.report.run import page_of_run
-    from runner.store import layout, load, rows
+    from runner.store import layout, load
+    from runner.store.index import sound_rows
 
-    stored = [row for row in rows(sweep) if row["status"] in layout.STORED_STATUSES]
+    stored = [row for row in sound_rows(sweep) if row["status"] in layout.STORED_STATUSES]
     bar = console.Progress(len(stored), "pages")
     for row in stored:
         run = load(row["path"])

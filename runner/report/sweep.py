@@ -25,7 +25,7 @@ from runner.report.band import against_depth, against_key
 from runner.report.page import Page, number, seconds
 from runner.report.sample import part_of, spread
 from runner.store import layout
-from runner.store.index import rows
+from runner.store.index import sound_rows
 
 STATISTICS = ("std", "mean", "rms", "zero_fraction", "min", "max")
 _KEYS = 6  # of which there is a panel each
@@ -52,10 +52,13 @@ def page_of_sweep(sweep: Path, folder: Path) -> str:
 
     Raises:
         NotFoundError: there is no run in it.
+        RunnerError: a run in it, or its index, is damaged.
         MissingExtraError: the extra ``report`` is not installed.
     """
     page = Page()
-    found = sorted(rows(sweep), key=lambda row: (row.get("number") is None, row.get("number")))
+    found = sorted(
+        sound_rows(sweep), key=lambda row: (row.get("number") is None, row.get("number"))
+    )
     if not found:
         raise NotFoundError("run", str(sweep), (), hint="there is nothing in this sweep yet")
     keys = swept_keys(found)

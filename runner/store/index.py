@@ -118,6 +118,19 @@ def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
     return found
 
 
+def sound_rows(root: str | Path) -> list[dict[str, Any]]:
+    """The same for who computes on them: none is passed over because it can't be read.
+
+    Raises:
+        RunnerError: a run or the index of a sweep is damaged, or of a newer layout.
+    """
+    found = rows(root)
+    for row in found:
+        if row["status"] == layout.UNREADABLE:
+            raise RunnerError(row["error"])
+    return found
+
+
 def runs(root: str | Path = "outputs") -> pd.DataFrame:
     """The same as a table: one row for each run, newest first, every column that any run has.
 

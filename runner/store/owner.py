@@ -30,6 +30,7 @@ def write_claim(directory: Path, kind: str) -> bool:
         "pid": pid,
         "started": _own_start_time(),
         "boot": _boot_id(),
+        "namespace": _namespace(),
         "host": _host(),
     }
     data = json.dumps(owner).encode()
@@ -50,11 +51,13 @@ def is_alive(directory: Path) -> bool:
     if owner.get("boot") != _boot_id():
         # Another machine on a shared disk can't be asked, and calling it dead would be worse.
         return bool(owner.get("host") != _host())
+    if owner.get("namespace") not in (None, _namespace()):
+        return True  # another container's: its numbers of processes are not ours
     return _lives(owner.get("pid"), owner.get("started"))
 
 
 def read_claim(directory: Path) -> dict[str, Any] | None:
-    """What a claim says: kind, time, pid, started, boot, host. None: there is none to read."""
+    """What a claim says; see :func:`write_claim`. None: there is none to read."""
     try:
         owner = json.loads(read_file(directory / CLAIM_FILE))
     except (OSError, ValueError):
@@ -153,6 +156,14 @@ os.register_at_fork(after_in_child=_own_start_time.cache_clear)
 def _boot_id() -> str | None:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return None
+
+
+def _namespace() -> int | None:
+    """Which numbering of processes this one is in: a container has its own, and the same boot."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
     except OSError:
         return None
 
