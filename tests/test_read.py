@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from runner.store.claim import claim
 from runner.store.commit import commit, point_latest
 from runner.store.index import resolve, rows, runs
 from runner.store.read import Run, load
+from runner.store.spec import spec_text
 from runner.store.sweep_claim import claim_sweep
+from runner.store.sweeps import job_row, known_rows, rebuild, row_of_run, write_index
 from runner.store.write import RunWriter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,7 +171,7 @@ def test_a_neuron_of_a_large_file_is_verified_by_itself(
         file.write_bytes(good[:at] + bytes([flipped]) + good[at + 1 :])
         try:
             found = load(run_copy).layers["dense1"].neuron(1)
-        except DamagedError:
+        except RunnerError:  # damaged; or with another number for its layout
             refused += 1
         else:
             assert found.dtype == expected.dtype
@@ -256,13 +259,67 @@ def test_other_columns_than_the_table_of_layers_says_are_refused(run_copy: Path)
             _ = load(run_copy, check=False).layers["dense1"].outputs
 
 
-def test_a_newer_layout_is_refused_in_one_clear_line(run_copy: Path) -> None:
-    path = run_copy / "run.parquet"
-    table = pq.read_table(path)
-    pq.write_table(table.replace_schema_metadata({"layout_version": "2"}), path)
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("run.parquet", lambda run: run.status),
+        ("layers.parquet", lambda run: run.layers),
+        ("layers/00-dense1.parquet", lambda run: run.layers["dense1"].outputs),
+        ("layers/00-dense1.parquet", lambda run: run.layers["dense1"].neuron(0)),
+        ("inputs.parquet", lambda run: run.inputs),
+        ("parameters.parquet", lambda run: run.parameters),
+        ("../sweep.parquet", lambda run: known_rows(run.path.parent)),
+        ("../.sweep.json", lambda run: known_rows(run.path.parent)),
+    ],
+)
+def test_a_newer_layout_is_refused_in_one_clear_line(
+    stored: Path, tmp_path: Path, name: str, use: Callable[[Run], object]
+) -> None:
+    sweep = claim_sweep(tmp_path / "sweep", files={".sweep.json": spec_text({"layout_version": 1})})
+    shutil.copytree(stored, sweep / "run")
+    rebuild(sweep)
+    path = sweep / "run" / name
+    if path.suffix == ".json":
+        path.write_text(path.read_text().replace('"layout_version": 1', '"layout_version": 2'))
+    else:
+        pq.write_table(_newer(pq.read_table(path)), path)
     with pytest.raises(RunnerError, match=r"layout_version 2.*reads up to 1") as refusal:
-        load(run_copy, check=False)
+        use(load(sweep / "run", check=False))
+    assert Path(name).name in str(refusal.value)
     assert len(refusal.value.line()) <= 200
+
+
+def _newer(table: pa.Table) -> pa.Table:
+    facts = {**(table.schema.metadata or {}), b"layout_version": b"2"}
+    return table.replace_schema_metadata(facts)
+
+
+def test_columns_of_an_index_have_the_types_of_the_runs(tmp_path: Path) -> None:
+    sweep = claim_sweep(tmp_path / "sweep", files={".sweep.json": spec_text({"layout_version": 1})})
+    params: list[dict[str, Any]] = [
+        {"gain": (2, float), "depth": (3, int), "path": (None, int), "sizes": ([1, 2], list)},
+        {"gain": (1, float), "other": (True, bool), "path": (None, int), "ratio": (None, float)},
+    ]
+    for number, each in enumerate(params):
+        store_run(sweep / str(number), f"id-{number}", kept=0, params=each)
+    record = {"run_id": "id", "params": params[0]}
+    told = [job_row(0, "0", record), row_of_run(1, "1", sweep)]
+    write_index(sweep, told)
+    by_rows = pq.read_table(sweep / "sweep.parquet")
+    rebuild(sweep)
+    for table in (by_rows, pq.read_table(sweep / "sweep.parquet")):
+        kinds = {field.name: str(field.type) for field in table.schema}
+        assert [kinds[f"params.{name}"] for name in ("gain", "depth", "path")] == [
+            *("double", "int64", "int64")
+        ]
+        assert [kinds[f"params.{name}"] for name in ("sizes", "other", "ratio")] == [
+            *("string", "bool", "double")
+        ]
+        assert kinds["metrics.loss"] == kinds["metrics.accuracy"] == "double"
+        assert table["params.depth"].to_pylist() == [3, None]
+        assert table["params.sizes"].to_pylist() == ["[1, 2]", None]
+    whole = pq.read_table(sweep / "1" / "run.parquet")
+    assert whole["metrics.loss"].to_pylist() == [None]
 
 
 def test_what_is_no_run_is_said_plainly(tmp_path: Path) -> None:
@@ -315,6 +372,7 @@ def test_the_table_has_every_column_of_any_run(tree: Path) -> None:
     frame = runs()
     assert list(frame["run_id"].dropna()) == ["aa22", "bb33", "aa11"]
     assert {"params.seeds.seed", "params.gain", "path"} <= set(frame)
+    assert frame["metrics.loss"].dtype == frame["metrics.accuracy"].dtype == float
     assert str(frame["params.seeds.seed"].dtype) == "Int64"
     assert str(frame["start_time"].dtype).endswith("UTC]")
     assert list(frame)[:11] == [name for name, _ in layout.RUN_COLUMNS]
@@ -324,7 +382,8 @@ def test_the_table_has_every_column_of_any_run(tree: Path) -> None:
 def test_a_tree_without_runs_is_an_empty_table(tmp_path: Path) -> None:
     frame = runs(tmp_path)
     assert frame.empty
-    assert list(frame) == [*(name for name, _ in layout.RUN_COLUMNS), "path"]
+    names = [name for name, _ in layout.RUN_COLUMNS]
+    assert list(frame) == [*names, "metrics.loss", "metrics.accuracy", "path"]
     with pytest.raises(NotFoundError, match="no directory"):
         runs(tmp_path / "nowhere")
 

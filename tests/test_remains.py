@@ -18,8 +18,9 @@ from runner.store.claim import claim
 from runner.store.index import rows
 from runner.store.owner import is_alive
 from runner.store.remains import remove, sweep_up, sweep_up_below
+from runner.store.spec import spec_text
 from runner.store.sweep_claim import claim_sweep, release_sweep
-from runner.store.sweeps import rebuild, spec_text, sweep_rows
+from runner.store.sweeps import rebuild, sweep_rows
 from tests.conftest import ROOT, Program
 from tests.test_read import store_run
 

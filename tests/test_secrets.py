@@ -59,7 +59,12 @@ def test_a_run(program: Program) -> None:
     assert row["name"] == row["params.name"] == "${oc.env:SECRET}"
     assert row["tags"] == ["a", "${name}"]
     assert row["params.layers.mine.token"] == "${tags[1]}-more"
-    assert row["params.data.samples"] == "${oc.decode:${oc.env:COUNT}}"
+    # No number, and none that it wasn't: the text is in the configuration.
+    assert row["params.data.samples"] is None
+    assert pq.read_schema(run.path / "run.parquet").field("params.data.samples").type == pa.int64()
+    assert run.config["data"]["samples"] == "${oc.decode:${oc.env:COUNT}}"
+    shown = program.start("show", str(run.path)).stdout
+    assert "${oc.decode:${oc.env:COUNT}}" in shown
     assert json.loads(row["config"])["name"] == "${oc.env:SECRET}"
     assert run.inputs.shape == (21, 2)  # and yet it was used
     assert SECRET not in program.start("show", "latest").stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from runner.analysis.changes import Change, leaves
+from runner.analysis.changes import Change, interpolations
 from runner.analysis.entries import entry_of
 from runner.schema import BY_TARGET, NOT_IN_HASH
 
@@ -112,8 +112,4 @@ def _merged(a: Sequence[str], b: Sequence[str]) -> list[str]:
 
 def _interpolated(config: Mapping[str, Any]) -> bool:
     """Whether a value that counts is not on record, but came from the environment's variables."""
-    return any(
-        isinstance(value, str) and "${" in value
-        for key, value in leaves("", config)
-        if key.partition(".")[0] not in HARMLESS
-    )
+    return any(key.partition(".")[0] not in HARMLESS for key in interpolations(config))

@@ -68,7 +68,10 @@ def environment(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
 
 def metrics(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     """The metrics that differ, from two rows of ``run.parquet``."""
-    found = [{k: v for k, v in row.items() if k.startswith("metrics.")} for row in (a, b)]
+    found = [
+        {k: v for k, v in row.items() if k.startswith("metrics.") and v is not None}
+        for row in (a, b)
+    ]
     return between(*found)
 
 
@@ -77,6 +80,12 @@ def between(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     keys = dict.fromkeys([*a, *b])
     pairs = ((key, a.get(key, ABSENT), b.get(key, ABSENT)) for key in keys)
     return [Change(key, x, y) for key, x, y in pairs if not _same(x, y)]
+
+
+def interpolations(config: Mapping[str, Any]) -> dict[str, str]:
+    """Dotted key -> the interpolation of each value that is not on record, but the environment's."""
+    found = leaves("", config)
+    return {key: value for key, value in found if isinstance(value, str) and "${" in value}
 
 
 def leaves(prefix: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

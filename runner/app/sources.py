@@ -23,7 +23,8 @@ from runner.app.folders import config_directory
 from runner.app.yaml_file import check_file
 from runner.errors import ConfigError, UsageError, clip
 from runner.store import layout
-from runner.store.sweeps import INDEX_FILE, SPEC_FILE
+from runner.store.spec import SPEC_FILE
+from runner.store.sweeps import INDEX_FILE
 
 _SAVED = ("config.yaml", "hydra.yaml", "overrides.yaml")
 _OF_RUNS = (layout.RUN_FILE, INDEX_FILE, SPEC_FILE)

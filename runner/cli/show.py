@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runner import console
@@ -57,7 +56,7 @@ def do(args: Namespace) -> int:
         ("configuration", "params."),
         ("provenance", ""),
     ):
-        found = _facts(run.metadata, prefix)
+        found = _facts(run, prefix)
         if found:
             width = max(map(len, found))
             console.out("")
@@ -155,9 +154,16 @@ def _theory_table(rows: list[dict[str, Any]]) -> _Table:
     return columns, cells
 
 
-def _facts(metadata: Mapping[str, Any], prefix: str) -> dict[str, str]:
+def _facts(run: Run, prefix: str) -> dict[str, str]:
+    metadata = run.metadata
     if prefix:
         chosen = {k.removeprefix(prefix): v for k, v in metadata.items() if k.startswith(prefix)}
+        if prefix == "params.":
+            from runner.analysis.changes import interpolations
+
+            chosen |= interpolations(run.config)
+        else:
+            chosen = {key: value for key, value in chosen.items() if value is not None}
     else:
         names = ("start_time", "end_time", "config_hash", "digest")
         chosen = {k: v for k, v in metadata.items() if k in names or k.startswith(("git.", "env."))}

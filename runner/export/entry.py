@@ -12,10 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runner.analysis.changes import interpolations
 from runner.console import markdown, number
 from runner.errors import clip, show
 from runner.store import Run, layout
-from runner.store.sweeps import INDEX_FILE, SPEC_FILE
+from runner.store.spec import SPEC_FILE
+from runner.store.sweeps import INDEX_FILE
 
 RUN_ID = "runner.run_id"
 SWEEP_ID = "runner.sweep_id"
@@ -92,6 +94,7 @@ def of_run(run: Run, *, outputs: bool = True, called: str | None = None) -> Entr
     )
     entry.tags = _texts(tags, LONGEST_TAG, [])  # the whole of each is in the run's files
     params = {k.removeprefix("params."): v for k, v in facts.items() if k.startswith("params.")}
+    params |= interpolations(run.config)
     entry.params = _texts({k: show(v) for k, v in params.items()}, LONGEST_VALUE, entry.notes)
     for key, value in facts.items():
         if key.startswith("metrics.") and value is not None:

@@ -70,7 +70,8 @@ class Job:
     def params(self) -> dict[str, tuple[Any, type]]:
         """Dotted key -> value and type, for every leaf of the configuration.
 
-        The type is the schema's: int, float, bool or str; list for what is stored as JSON.
+        The type is the schema's: int, float, bool or str; list for what is stored as JSON. A
+        number that comes from the environment is None: what is stored of it is text.
         """
         return dict(_leaves("", self.stored, dataclass_types(Config)))
 
@@ -105,7 +106,9 @@ def _leaves(
         if isinstance(value, Mapping) and value:
             yield from _leaves(f"{dotted}.", value, _types_of(dotted, value))
         else:
-            yield dotted, (value, _type_of(value, known.get(str(key))))
+            kind = known.get(str(key))
+            hidden = isinstance(value, str) and kind in (int, float, bool)
+            yield dotted, (None if hidden else value, _type_of(value, kind))
 
 
 def _types_of(dotted: str, node: Mapping[str, Any]) -> Mapping[str, type]:
@@ -124,11 +127,8 @@ def _types_of(dotted: str, node: Mapping[str, Any]) -> Mapping[str, type]:
 def _type_of(value: Any, known: type | None) -> type:
     if isinstance(value, (list, tuple, Mapping)):
         return list
-    if value is None:
+    if value is None or isinstance(value, str):
         return known or str
-    # Text where the schema has a number: an interpolation of the environment, kept as it is.
-    if isinstance(value, str):
-        return str
     if known is float and isinstance(value, int):
         return float
     return type(value) if type(value) in (bool, int, float) else str

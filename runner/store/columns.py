@@ -87,6 +87,12 @@ def _schema(columns: tuple[tuple[str, str], ...]) -> pa.Schema:
     return pa.schema([pa.field(name, TYPES[kind]) for name, kind in columns])
 
 
+def kinds(schema: pa.Schema) -> dict[str, str]:
+    """Name -> type name of the columns that are of one of :data:`TYPES`."""
+    names = {kind: name for name, kind in TYPES.items()}
+    return {field.name: names[field.type] for field in schema if field.type in names}
+
+
 def rows(stored: pa.Table) -> list[dict[str, Any]]:
     """A table's rows as plain values; times are aware datetimes in UTC."""
     columns = {name: _values(stored.column(name)) for name in stored.column_names}

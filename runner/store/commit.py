@@ -227,7 +227,8 @@ def _row(record: Mapping[str, Any]) -> list[tuple[str, str, list[Any]]]:
     for key, (value, kind) in record["params"].items():
         name, stored = storable(value, kind)
         row.append((f"params.{key}", name, [stored]))
-    row += [(f"metrics.{key}", "double", [value]) for key, value in record["metrics"].items()]
+    metrics = {**dict.fromkeys(layout.METRICS), **record["metrics"]}
+    row += [(f"metrics.{key}", "double", [value]) for key, value in metrics.items()]
     for key, value in record["facts"].items():
         name, stored = storable(value, _FACT_TYPES.get(key))
         row.append((key, name, [stored]))

@@ -141,11 +141,13 @@ def runs(root: str | Path = "outputs") -> pd.DataFrame:
 
     found = rows(root)
     names = dict.fromkeys(name for name, _ in layout.RUN_COLUMNS)
+    metrics = [f"metrics.{name}" for name in layout.METRICS]
     for row in found:
         names.update(dict.fromkeys(row))
     names.pop("path", None)
+    names.update(dict.fromkeys(metrics))
     columns = {name: [row.get(name) for row in found] for name in [*names, "path"]}
-    kinds = dict(layout.RUN_COLUMNS)
+    kinds = {**dict(layout.RUN_COLUMNS), **dict.fromkeys(metrics, "double")}
     return RunsFrame({name: _series(values, kinds.get(name)) for name, values in columns.items()})
 
 
@@ -253,6 +255,8 @@ def _series(values: list[Any], kind: str | None) -> Any:
 
     if kind == "timestamp":
         return pd.Series(pd.to_datetime(values, utc=True))
+    if kind == "double":
+        return pd.Series(values, dtype="float64")
     there = {type(value) for value in values if value is not None}
     if None in values and there in ({int}, {bool}):
         return pd.Series(values, dtype="Int64" if there == {int} else "boolean")

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner.errors import DamagedError, RunnerError, clip
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -77,6 +79,9 @@ RUN_COLUMNS = (
 )
 """The columns that every ``run.parquet`` begins with; params.*, metrics.*, git.*, env.* follow."""
 
+METRICS = ("loss", "accuracy")
+"""Those of which every ``run.parquet`` has a column ``metrics.*``, empty where there is none."""
+
 WIDE = 1024
 """Up to so many neurons have a column each; more share one column of fixed-size lists."""
 
@@ -118,6 +123,27 @@ FACT_N_INPUTS = "n_inputs"
 FACT_SHAPE = "shape"
 FACT_DTYPE = "dtype"
 FACT_DTYPES = "dtypes"
+
+
+def check_version(path: object, found: str) -> None:
+    """Refuses what a newer program has written.
+
+    Args:
+        path: the file.
+        found: its layout_version, as text.
+
+    Raises:
+        RunnerError: it is newer than this program.
+        DamagedError: it is none.
+    """
+    if not found.isdecimal():
+        raise DamagedError(path, f"has no {FACT_VERSION}")
+    if int(found) > LAYOUT_VERSION:
+        raise RunnerError(
+            f"{clip(str(path), 90, keep_end=True)} has {FACT_VERSION} {clip(found, 9)}, "
+            f"this program reads up to {LAYOUT_VERSION}: install a newer runner"
+        )
+
 
 _GROUP_BYTES = 1 << 24
 _OPEN_BYTES = 1 << 26

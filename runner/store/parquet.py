@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runner import limits
 from runner.errors import DamagedError, RunnerError, unreadable
+from runner.store import layout
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,6 +66,7 @@ def reading(path: Path, data: bytes | None = None) -> Iterator[Any]:
     Raises:
         DamagedError: it is no parquet file, or not the one that was written; also for what the
             body comes upon.
+        RunnerError: it has a newer layout than this program.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
@@ -72,6 +74,8 @@ def reading(path: Path, data: bytes | None = None) -> Iterator[Any]:
     try:
         source = path if data is None else pa.BufferReader(data)
         with ParquetFile(source, page_checksum_verification=True) as file:
+            version = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")
+            layout.check_version(path, version)
             yield file
     except RunnerError:
         raise

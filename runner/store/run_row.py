@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from runner.errors import DamagedError, RunnerError, unreadable
+from runner.errors import DamagedError, unreadable
 from runner.store import layout
 from runner.store.files import read_file
 from runner.store.sums import Files
@@ -20,7 +20,7 @@ def read_row(files: Files) -> dict[str, Any]:
         DamagedError: it is not what was written.
         RunnerError: its layout is newer than this program.
     """
-    from runner.store.parquet import facts, read_rows, reading
+    from runner.store.parquet import read_rows, reading
 
     path = files.directory / layout.RUN_FILE
     try:
@@ -33,14 +33,6 @@ def read_row(files: Files) -> dict[str, Any]:
         raise unreadable(path, error) from error
     files.compare(layout.RUN_FILE, lambda: hashlib.sha256(data).hexdigest())
     with reading(path, data) as file:
-        text = facts(file.metadata.metadata).get(layout.FACT_VERSION, "")
-        if not text.isdecimal():
-            raise DamagedError(path, f"has no {layout.FACT_VERSION}")
-        if int(text) > layout.LAYOUT_VERSION:
-            raise RunnerError(
-                f"run {files.directory.name} has layout_version {text}, this program reads up to "
-                f"{layout.LAYOUT_VERSION}: install a newer runner"
-            )
         rows = read_rows(path, file) if file.metadata.num_rows == 1 else []
     known = {name for name, _ in layout.RUN_COLUMNS}
     if len(rows) != 1 or not known <= set(rows[0]):

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runner.errors import DamagedError, NotFoundError, RunnerError, unreadable
+from runner.errors import DamagedError, RunnerError, unreadable
 from runner.store import layout, seals
 from runner.store.files import hash_file, read_file, sync_directory, sync_file, write_file, writing
 from runner.store.journal import JOURNAL_FILE, journal_rows
+from runner.store.plain import storable
+from runner.store.spec import FACT_SEAL, FACT_SWEEP_ID, SPEC_FILE, sweep_id
 
 INDEX_FILE = "sweep.parquet"
-SPEC_FILE = ".sweep.json"
-FACT_SWEEP_ID = "sweep_id"
 FACT_FILES = "files"
-FACT_SEAL = "seal"
 FILES = (INDEX_FILE, SPEC_FILE, JOURNAL_FILE)
 """What tells a sweep's directory, however far it came."""
 
@@ -68,7 +67,9 @@ def job_row(number: int, directory: str, record: Mapping[str, Any]) -> dict[str,
     """
     row: dict[str, Any] = {"number": number, "directory": directory, "reused": False}
     row |= {name: record.get(name) for name, _ in COLUMNS if name not in row}
-    row |= {f"params.{key}": value for key, (value, _) in record.get("params", {}).items()}
+    params = record.get("params", {}).items()
+    row |= {f"params.{key}": storable(value, kind)[1] for key, (value, kind) in params}
+    row |= {f"metrics.{key}": None for key in layout.METRICS}
     row |= {f"metrics.{key}": value for key, value in record.get("metrics", {}).items()}
     for layer in record.get("layers", ()):
         for name in (*layout.STATISTICS, "digest"):
@@ -88,7 +89,7 @@ def row_of_run(number: int, directory: str, sweep: Path) -> dict[str, Any]:
     run = Run(sweep / directory)
     facts = run.metadata
     params = {
-        k.removeprefix("params."): (v, str) for k, v in facts.items() if k.startswith("params.")
+        k.removeprefix("params."): (v, None) for k, v in facts.items() if k.startswith("params.")
     }
     metrics = {k.removeprefix("metrics."): v for k, v in facts.items() if k.startswith("metrics.")}
     layers = [
@@ -159,7 +160,7 @@ def write_index(sweep: Path, rows: Collection[Mapping[str, Any]]) -> None:
     from runner.store.turned import as_columns, kinds_of
 
     known = dict(COLUMNS)
-    kinds = kinds_of(rows, known)
+    kinds = kinds_of(rows, known, lambda names: _kinds_in_runs(sweep, rows, names))
     facts = {
         layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
         FACT_SWEEP_ID: sweep_id(sweep),
@@ -180,58 +181,30 @@ def write_index(sweep: Path, rows: Collection[Mapping[str, Any]]) -> None:
         (sweep / JOURNAL_FILE).unlink(missing_ok=True)
 
 
+def _kinds_in_runs(
+    sweep: Path, rows: Iterable[Mapping[str, Any]], names: AbstractSet[str]
+) -> dict[str, str]:
+    """Name -> type of columns that are empty in all rows, as far as their runs can tell."""
+    from runner.store.columns import kinds
+    from runner.store.parquet import reading
+
+    found: dict[str, str] = {}
+    for row in rows:
+        path = sweep / row["directory"] / layout.RUN_FILE
+        if (names - found.keys()) & row.keys() and path.exists():
+            with suppress(RunnerError), reading(path) as file:
+                there = kinds(file.schema_arrow)
+                found |= {name: there[name] for name in names & there.keys()}
+        if names <= found.keys():
+            break
+    return found
+
+
 def rebuild(sweep: Path) -> list[dict[str, Any]]:
     """Makes the index anew from the runs alone; gives its rows."""
     rows = sorted(unknown_rows(sweep, set(), ()), key=lambda row: int(row["number"]))
     write_index(sweep, rows)
     return rows
-
-
-def read_spec(sweep: Path) -> dict[str, Any]:
-    """What a sweep is made of, as it was claimed.
-
-    Raises:
-        NotFoundError: the directory is no sweep of our sweeper's.
-        DamagedError: the file is not what was written.
-        RunnerError: its layout is newer than this program.
-    """
-    path = sweep / SPEC_FILE
-    try:
-        data = read_file(path)
-        spec = json.loads(data)
-    except FileNotFoundError:
-        hint = f"there is no {SPEC_FILE} in it, so it is no sweep that can be taken up again"
-        raise NotFoundError("sweep", str(sweep), (), hint=hint) from None
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except ValueError as error:
-        raise DamagedError(path, "is not what was written") from error
-    if not isinstance(spec, dict) or not isinstance(spec.get(layout.FACT_VERSION), int):
-        raise DamagedError(path, "is not what was written")
-    if spec[layout.FACT_VERSION] > layout.LAYOUT_VERSION:
-        raise RunnerError(f"sweep {sweep.name} is of a newer layout: install a newer runner")
-    seals.check(path, data)
-    return spec
-
-
-def spec_text(spec: Mapping[str, Any]) -> str:
-    """The text of the file that a sweep begins with; gives the sweep its id."""
-    named = {**spec, FACT_SWEEP_ID: secrets.token_hex(8), FACT_SEAL: seals.BLANK}
-    text = json.dumps(named, ensure_ascii=False, indent=1) + "\n"
-    data = text.encode("utf-8", "backslashreplace")
-    return seals.sealed(data).decode()
-
-
-def sweep_id(sweep: Path) -> str:
-    """What the sweep's files know each other by; empty where it is another sweeper's.
-
-    Raises:
-        DamagedError: the file that has it is not what was written.
-    """
-    try:
-        return str(read_spec(sweep).get(FACT_SWEEP_ID, ""))
-    except NotFoundError:
-        return ""
 
 
 def known_files(sweep: Path) -> dict[str, str]:
@@ -264,11 +237,6 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         raise unreadable(path, error) from error
     with reading(path, data) as file:
         known = facts(file.metadata.metadata)
-        version = known.get(layout.FACT_VERSION, "")
-        if not version.isdecimal():
-            raise DamagedError(path, f"has no {layout.FACT_VERSION}")
-        if int(version) > layout.LAYOUT_VERSION:
-            raise RunnerError(f"{path} is of a newer layout: install a newer runner")
         seals.check(path, data)
         if known.get(FACT_SWEEP_ID) != sweep_id(sweep):
             raise DamagedError(path, "belongs to another sweep")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runner.store.plain import storable
 
 
-def kinds_of(rows: Iterable[Mapping[str, Any]], known: Mapping[str, str]) -> dict[str, str]:
+def kinds_of(
+    rows: Iterable[Mapping[str, Any]],
+    known: Mapping[str, str],
+    of_empty: Callable[[set[str]], Mapping[str, str]],
+) -> dict[str, str]:
     """Name -> type of every column that any row has; rows are looked at one at a time.
 
     Args:
         rows: name -> value; a row may lack columns that others have.
         known: of the columns that are there in any case, and come first.
+        of_empty: gives the types of columns that no row has a value for, as far as it knows them.
     """
     seen: dict[str, set[str]] = {}
     for row in rows:
@@ -21,7 +26,9 @@ def kinds_of(rows: Iterable[Mapping[str, Any]], known: Mapping[str, str]) -> dic
             if name not in known:
                 kind, stored = storable(value)
                 seen.setdefault(name, set()).update(() if stored is None else (kind,))
-    return dict(known) | {name: _common(kinds) for name, kinds in seen.items()}
+    empty = {name for name, kinds in seen.items() if not kinds}
+    told = of_empty(empty) if empty else {}
+    return dict(known) | {name: told.get(name) or _common(kinds) for name, kinds in seen.items()}
 
 
 def as_columns(

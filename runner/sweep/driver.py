@@ -25,8 +25,9 @@ from runner.errors import (
 )
 from runner.store import layout, resolve
 from runner.store.remains import sweep_up
+from runner.store.spec import SPEC_FILE, read_spec, spec_text
 from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
-from runner.store.sweeps import SPEC_FILE, is_sweep, read_spec, spec_text, sweep_rows
+from runner.store.sweeps import is_sweep, sweep_rows
 from runner.sweep.compose import Composer
 from runner.sweep.elsewhere import do_elsewhere
 from runner.sweep.foresight import check_apart, check_some, check_trust, is_trust

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from runner.errors import InterruptedRunError
 from runner.store.journal import Journal
-from runner.store.sweeps import folders, present, sweep_id, unknown_rows, write_index
+from runner.store.spec import sweep_id
+from runner.store.sweeps import folders, present, unknown_rows, write_index
 from runner.sweep.rows import Rows
 from runner.sweep.work import Row
 
