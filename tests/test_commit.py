@@ -131,6 +131,7 @@ def test_run_parquet_has_the_columns_and_types_of_the_contract(tmp_path: Path) -
         "params.flag": "bool",
         "params.large": "string",
         "metrics.loss": "double",
+        "metrics.accuracy": "double",
         "git.commit": "string",
         "git.dirty": "bool",
         "env.threads": "int64",
