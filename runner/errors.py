@@ -78,7 +78,7 @@ class NotFoundError(RunnerError, LookupError):
         self.kind = kind
         self.asked = asked
         self.available = tuple(available)
-        shown = clip(show(asked), 60) or "''"
+        shown = clip(show(asked), 60, keep_end=asked.startswith("/")) or "''"
         super().__init__(f"no {kind} {shown}: {hint or _did_you_mean(asked, self.available)}")
 
 

@@ -197,7 +197,7 @@ def test_nothing_is_computed_without_what_is_damaged(
     for call in calls:
         assert main(call) == 2
         out, err = capsys.readouterr()
-        assert (out, err.count("\n"), damaged in err) == ("", 1, True)
+        assert (out, err.count("\n"), damaged in err) == ("", 1, True), err
         assert not page.exists()
 
 

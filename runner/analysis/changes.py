@@ -83,7 +83,7 @@ def between(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
 
 
 def interpolations(config: Mapping[str, Any]) -> dict[str, str]:
-    """Dotted key -> the interpolation of each value that is not on record, but the environment's."""
+    """Dotted key -> the interpolation of every value that came from the environment."""
     found = leaves("", config)
     return {key: value for key, value in found if isinstance(value, str) and "${" in value}
 
