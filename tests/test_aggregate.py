@@ -9,16 +9,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import runner
+from runner.analysis import expectation
 from runner.analysis.aggregate import FROM_INDEX, STATISTICS, aggregate
 from runner.analysis.aggregation import Aggregate
 from runner.analysis.expectation import expectations
+from runner.analysis.moments import CrossMoments
 from runner.analysis.student import quantile, summarise
-from runner.errors import NotFoundError, UnknownKeyError
+from runner.analysis.theory import predict
+from runner.errors import ConfigError, NotFoundError, UnknownKeyError
 from runner.store.read import Run
 from tests.conftest import Program
 
@@ -214,6 +218,70 @@ def test_theory_beside_the_measurement(program: Program) -> None:
     assert gains["1.1"] / gains["1.0"] == pytest.approx(1.1**10, rel=1e-6)
     rows = [row for row in found.rows() if "distance" in row]
     assert len(rows) == 20
+
+
+def test_sweep_of_different_stacks(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    sweep = program.run(
+        *("-m", "layers=two_dense,book_chapter_4", "seeds.seed=0,1", "data=spiral,vertical"),
+        *("data.samples=9", "save=first", "save.rows=4"),
+    )
+    done = program.start("compare", str(sweep), "--by", "layers", "--statistics", "rms,dead,rms")
+    assert done.returncode == 0, done.stderr
+    head, *lines = (line.split() for line in done.stdout.splitlines())
+    # In the order of the data, though the shorter stack came first.
+    assert [line[:3] for line in lines] == [
+        ["two_dense", "dense1", "4"],
+        ["two_dense", "dense2", "4"],
+        ["book_chapter_4", "dense1", "4"],
+        ["book_chapter_4", "activation1", "4"],
+        ["book_chapter_4", "dense2", "4"],
+        ["book_chapter_4", "activation2", "4"],
+    ]
+    assert head.count("rms") == 1
+    assert "of the first 4 samples, which are kept: dead\n" in done.stderr
+    assert all(len(line) <= 200 for line in done.stderr.splitlines())
+    found = aggregate(sweep, "seeds.seed", statistics=["rms"])
+    assert [(one.layer, one.runs) for one in found.cells][:4] == [
+        ("dense1", 4), ("activation1", 2), ("dense2", 4), ("activation2", 2),
+    ]  # fmt: skip
+    assert [value for value, _ in aggregate(sweep, "data").runs] == ["spiral", "vertical"]
+    with pytest.raises(ConfigError, match=r"--by=layers\.dense1: is a group of keys, name one"):
+        aggregate(sweep, "layers.dense1")
+
+
+def test_predictions_are_made_once_for_all_seeds(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[object] = []
+
+    def counted(*args: Any) -> Any:
+        calls.append(args)
+        return predict(*args)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(expectation, "predict", counted)
+    aggregate(sweep, KEY, theory=True)
+    assert len(calls) == 6  # the book's one stream: other seeds, other inputs
+    independent = "seeds=independent layers=mlp layers.mlp.depth=1 data.samples=5".split()
+    for seed in range(3):
+        runner.run([*independent, f"seeds.layers={seed}"])
+    aggregate(tmp_path, KEY, theory=True)
+    assert len(calls) == 7
+
+
+def test_small_directions_count_in_the_rank() -> None:
+    """Singular values over twelve orders of magnitude: their squares are beyond float64."""
+    random = np.random.RandomState(0)
+    turn = np.linalg.qr(random.randn(8, 8))[0]
+    rows = np.linalg.qr(random.randn(50, 8) - random.randn(50, 8).mean(axis=0))[0]
+    rows -= rows.mean(axis=0)
+    x = rows * 10.0 ** -np.arange(0, 12, 1.5) @ turn
+    moments = CrossMoments()
+    moments.update({"x": x})
+    values = moments.singular_values("x")
+    exact = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
+    np.testing.assert_allclose(values / values[0], exact / exact[0], rtol=1e-3)
 
 
 def test_frame_and_repr(sweep: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ from runner.errors import ConfigError, DamagedError, NotFoundError
 from runner.store import layout
 from runner.store.claim import claim
 from runner.store.commit import commit
-from runner.store.pairs import Piece
+from runner.store.pairs import Piece, unequal
 from runner.store.write import RunWriter
 from tests.conftest import Program
 
@@ -577,6 +577,22 @@ def test_a_run_that_failed(tmp_path: Path) -> None:
     assert (found.same, found.sentence) == (False, "the runs cannot be the same: run B FAILED")
     with pytest.raises(NotFoundError, match="neither has any"):
         runner.compare(b, c)
+
+
+def test_very_wide_rows_are_taken_a_few_at_a_time() -> None:
+    taken = []
+
+    def matrix(groups: list[int]) -> Any:
+        def batches(rows: int) -> Iterator[Any]:
+            taken.append(rows)
+            return iter([np.ones((3, 2))])
+
+        return SimpleNamespace(
+            shape=(9, 1 << 20), dtype=np.dtype("f8"), wide=True, groups=groups, batches=batches
+        )
+
+    assert len(list(unequal(matrix([3, 6]), matrix([6, 3])))) == 1
+    assert taken == [4, 4]
 
 
 def test_memory_stays_at_a_few_batches(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from runner.errors import NotFoundError
 from runner.store import layout, sums
 from runner.store.claim import claim
 from runner.store.commit import commit
+from runner.store.owner import SWEEP, write_claim
 from runner.store.verify import verify
 from runner.store.write import RunWriter
+from tests.conftest import Program
 
 OUTPUTS = np.random.RandomState(0).randn(300, 3).astype("f4")
 
@@ -162,3 +164,18 @@ def test_sums_of_any_file_name_come_back(tmp_path: Path) -> None:
     }
     (tmp_path / "SHA256SUMS").write_bytes(sums.dump(expected))
     assert sums.read(tmp_path) == expected
+
+
+def test_a_sweep_without_its_index_is_found(program: Program) -> None:
+    sweep = program.run("-m", "data.samples=3", "seeds.seed=0,1")
+    assert verify(sweep) == []
+    index = sweep / "sweep.parquet"
+    index.unlink()
+    [finding] = verify(sweep)
+    assert (finding.path, finding.problem[:10]) == (index, "is missing")
+    program.run("-m", f"hydra.sweeper.resume={sweep}")
+    assert verify(sweep) == []
+    # A kill may come before the first line of the journal; the claim tells of it.
+    index.unlink()
+    write_claim(sweep, SWEEP)
+    assert verify(sweep) == []

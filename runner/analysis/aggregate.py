@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from runner.analysis import outputs
-from runner.analysis.aggregation import Aggregate, Cell, Theory
-from runner.analysis.expectation import expectations, rms, second_moment
+from runner.analysis.aggregation import NOTE_LIMIT, Aggregate, Cell, Theory
+from runner.analysis.expectation import Known, expectations, rms, second_moment
 from runner.analysis.student import summarise
-from runner.errors import NotFoundError, UnknownKeyError, show
+from runner.analysis.typed import overrides
+from runner.errors import ConfigError, NotFoundError, UnknownKeyError, clip, show
 from runner.schema import NOT_IN_HASH
 from runner.store import layout
 from runner.store.index import sound_rows
+from runner.store.order import Order
 from runner.store.query import matching
 from runner.store.read import Layer, Run, load
 
@@ -44,7 +46,8 @@ def aggregate(
 
     Args:
         sweep: its directory, or any that holds runs.
-        by: a dotted key of the configuration; or of ``metrics``, or a column.
+        by: a dotted key of the configuration; or of ``metrics``, or a column; or a group that a
+            sweep chose its options of: ``data``, ``layers``.
         statistics: of :data:`STATISTICS`; those of :mod:`runner.analysis.outputs` read the
             outputs, where they are kept.
         where: an SQL condition over the columns; see :mod:`runner.store.query`.
@@ -56,7 +59,9 @@ def aggregate(
         NotFoundError: there is no finished run.
         UnknownKeyError: no run has the key, or there is no such statistic.
         RunnerError: a run or the index of the sweep is damaged; none is left out.
+        ConfigError: the key is a group of keys that nobody chose the options of.
     """
+    statistics = tuple(dict.fromkeys(statistics))
     for name in statistics:
         if name not in STATISTICS:
             raise UnknownKeyError("statistics", name, name, STATISTICS)
@@ -67,21 +72,27 @@ def aggregate(
         found = [found[at] for at in matching(found, where)]
     if not found:
         raise NotFoundError("finished run", str(sweep), (), hint="nothing to compare in it")
-    column = _column(by, found)
-    groups = _grouped(found, column)
-    work = _Work(tuple(statistics), theory, pair)
-    cells: list[Cell] = []
-    predictions: dict[tuple[str, str], Theory] = {}
-    for value, members in groups:
-        measured, expected = work.group(members)
-        for layer, by_name in measured.items():
-            cells += [Cell(value, layer, name, summarise(by_name[name])) for name in statistics]
-        predictions |= {(show(value), layer): one for layer, one in expected.items()}
-    counts = [(value, len(members)) for value, members in groups]
-    notes = [*_also_varying(groups, column), *work.notes()]
+    values = _values(by, found)
+    groups = _grouped(found, values)
+    work = _Work(statistics, theory, pair)
+    done = [(value, len(members), *work.group(members)) for value, members in groups]
+    cells = [
+        Cell(value, layer, name, summarise(measured[layer][name]), len(measured[layer][name]))
+        for value, _, measured, _ in done
+        for layer in work.layers
+        if layer in measured
+        for name in statistics
+    ]
+    predictions = {
+        (show(value), layer): one
+        for value, _, _, expected in done
+        for layer, one in expected.items()
+    }
+    counts = [(value, count) for value, count, *_ in done]
+    notes = [*_also_varying(groups, by), *work.notes()]
     reasons = dict.fromkeys(one.reason for one in predictions.values() if one.reason)
     notes += [f"no prediction: {reason}" for reason in reasons]
-    return Aggregate(by, counts, cells, predictions, notes)
+    return Aggregate(by, counts, cells, predictions, [clip(note, NOTE_LIMIT) for note in notes])
 
 
 def _finished(sweep: Path) -> Iterator[dict[str, Any]]:
@@ -91,22 +102,29 @@ def _finished(sweep: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _column(by: str, found: Sequence[Mapping[str, Any]]) -> str:
+def _values(by: str, found: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The key's value in each of the runs."""
     there = dict.fromkeys(key for row in found for key in row)
     for column in (f"params.{by}", f"metrics.{by}", by):
         if column in there:
-            return column
+            return [row.get(column) for row in found]
+    typed = [overrides(row).get(by) for row in found]
+    if any(value is not None for value in typed):
+        return typed
     keys = [key.removeprefix("params.") for key in there if key.startswith("params.")]
+    below = [key for key in keys if key.startswith(f"{by}.")]
+    if below:
+        problem = f"is a group of keys, name one of them: {clip(', '.join(below), 90)}"
+        raise ConfigError("--by", by, problem)
     raise UnknownKeyError("--by", by, by, keys)
 
 
 def _grouped(
-    found: Sequence[dict[str, Any]], column: str
+    found: Sequence[dict[str, Any]], by: Sequence[Any]
 ) -> list[tuple[Any, list[dict[str, Any]]]]:
     """The rows by value: numbers in their order, anything else as it comes."""
     groups: dict[str, tuple[Any, list[dict[str, Any]]]] = {}
-    for row in found:
-        value = row.get(column)
+    for row, value in zip(found, by, strict=True):
         groups.setdefault(show(value), (value, []))[1].append(row)
     ordered = list(groups.values())
     if all(isinstance(value, (int, float)) for value, _ in ordered):
@@ -115,20 +133,22 @@ def _grouped(
 
 
 def _also_varying(
-    groups: Sequence[tuple[Any, Sequence[Mapping[str, Any]]]], column: str
+    groups: Sequence[tuple[Any, Sequence[Mapping[str, Any]]]], by: str
 ) -> Iterator[str]:
     """A spread is only one over the seeds where nothing else varies."""
     varying: dict[str, None] = {}
     for _, members in groups:
         keys = dict.fromkeys(key for row in members for key in row if key.startswith("params."))
         for key in keys:
-            root = key.removeprefix("params.").partition(".")[0]
-            if key == column or root in _INDIFFERENT:
+            name = key.removeprefix("params.")
+            if name == by or name.partition(".")[0] in _INDIFFERENT:
                 continue
             if len({show(row.get(key)) for row in members}) > 1:
-                varying[key.removeprefix("params.")] = None
+                varying[name] = None
     if varying:
-        yield f"the spread is not over the seeds alone: {', '.join(varying)} varies as well"
+        vary = "varies" if len(varying) == 1 else "vary"
+        names = clip(", ".join(varying), 120)
+        yield f"the spread is not over the seeds alone: {names} {vary} as well"
 
 
 class _Work:
@@ -142,8 +162,16 @@ class _Work:
         self._theory = theory
         self._pair = pair
         self._pairs: dict[tuple[int, int], None] = {}
+        self._order = Order()
+        self._known: Known = {}
         self._bare = False
+        self._partly: dict[int, None] = {}
         self._not_finite: dict[str, int] = {}
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """The names of all layers that were met, in the order of the data."""
+        return tuple(self._order)
 
     def group(
         self, members: Sequence[Mapping[str, Any]]
@@ -158,6 +186,7 @@ class _Work:
                 run = load(row["path"])
                 layers = layers or {one.name: one.statistics for one in run.layers.values()}
             pair = self._pair_in(run)
+            self._order.add(layers)
             for name, statistics in layers.items():
                 values = derived(statistics)
                 if values["nonfinite_count"] > 0:
@@ -168,12 +197,15 @@ class _Work:
                 for key in self._statistics:
                     places[key].append(values.get(key, math.nan))
             if self._theory and run is not None:
-                for one in expectations(run):
+                for one in expectations(run, known=self._known):
                     expected.setdefault(one.layer, []).append(one)
         return measured, {name: _together(some) for name, some in expected.items()}
 
     def notes(self) -> Iterator[str]:
         """What is to be kept in mind of all groups."""
+        if self._partly:
+            rows = " or ".join(map(str, self._partly))
+            yield f"of the first {rows} samples, which are kept: {', '.join(self._from_outputs)}"
         if self._bare:
             yield f"no outputs kept in some runs: no {', '.join(self._from_outputs)}"
         if self._pairs:
@@ -198,6 +230,8 @@ class _Work:
         if layer.path is None:
             self._bare = True
             return {}
+        if layer.kept_rows < layer.n_samples:
+            self._partly[layer.kept_rows] = None
         return outputs.outputs_statistics(layer, self._from_outputs, pair)
 
 

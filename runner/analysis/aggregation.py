@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NOTE_LIMIT = 190
+"""Characters of a note: printed with a word before it, it is a line like any other."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One statistic of one layer, over the runs that share a value of the key.
@@ -22,12 +26,14 @@ class Cell:
         layer: its name.
         statistic: one of :data:`runner.analysis.aggregate.STATISTICS`.
         summary: n, mean, std, and the 95 % confidence interval of the mean (Student's t).
+        runs: how many have the layer; the summary leaves out what is not finite.
     """
 
     value: Any
     layer: str
     statistic: str
     summary: Summary
+    runs: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Aggregate:
         found = []
         for cell in self.cells:
             head = {self.key: cell.value, "layer": cell.layer, "statistic": cell.statistic}
-            row = {**head, **cell.summary._asdict()}
+            row = {**head, "runs": cell.runs, **cell.summary._asdict()}
             theory = self.theory.get((show(cell.value), cell.layer))
             if theory and cell.statistic == "second_moment":
                 row |= {
@@ -101,10 +107,9 @@ class Aggregate:
             heads += [f"{name} ±", "95 %"] if several else [name]
         heads += ["theory", "error bar", "bars away"] if self.theory else []
         lines: dict[tuple[str, str], list[str]] = {}
-        counts = {show(value): count for value, count in self.runs}
         for cell in self.cells:
             value = show(cell.value)
-            line = lines.setdefault((value, cell.layer), [value, cell.layer, str(counts[value])])
+            line = lines.setdefault((value, cell.layer), [value, cell.layer, str(cell.runs)])
             line += _texts(cell.summary)[: 1 + several]
         for place, line in lines.items():
             if self.theory:

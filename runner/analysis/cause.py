@@ -8,6 +8,7 @@ from typing import Any
 from runner.analysis.changes import Change, interpolations
 from runner.analysis.entries import entry_of
 from runner.schema import BY_TARGET, NOT_IN_HASH
+from runner.store.order import Order
 
 HARMLESS = (*NOT_IN_HASH, "objective", "save")
 """Root keys of the configuration that change no bit of any layer."""
@@ -40,7 +41,10 @@ def cause(
         return None
     keys = [c.key for c in config if c.key.partition(".")[0] not in HARMLESS]
     keys += _telling([c.key for c in facts], configs)
-    order = _merged(*(list(one.get("layers") or {}) for one in configs))
+    merged = Order()
+    for one in configs:
+        merged.add(one.get("layers") or {})
+    order = list(merged)
     entry = None if layer is None else entry_of(layer, order)
     if len(keys) != 1 or not _in_time(keys[0], layer is None, entry, order, configs):
         return None
@@ -95,19 +99,6 @@ def _classes(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         target = node.get("_target_") if isinstance(node, Mapping) else None
         if isinstance(target, str) and target not in BY_TARGET:
             yield place, target
-
-
-def _merged(a: Sequence[str], b: Sequence[str]) -> list[str]:
-    """The names of both, each of B's own after the one it follows there."""
-    order = list(a)
-    at = 0
-    for name in b:
-        if name in order:
-            at = order.index(name) + 1
-        else:
-            order.insert(at, name)
-            at += 1
-    return order
 
 
 def _interpolated(config: Mapping[str, Any]) -> bool:

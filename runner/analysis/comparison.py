@@ -133,7 +133,8 @@ class Comparison:
     def table(self) -> list[tuple[str, ...]]:
         """The parts as text, the heads first."""
         heads = ("part", "shape", "bits", "first", "A", "B", "max abs", "mean abs", "max rel")
-        return [(*heads, "max ulp", "differ", "NaN", "inf"), *(part.cells() for part in self.parts)]
+        more = ("mean rel", "max ulp", "differ", "NaN", "inf")
+        return [(*heads, *more), *(part.cells() for part in self.parts)]
 
     def statistics_table(self) -> list[tuple[str, ...]]:
         """Of layers that differ by their digests alone, the statistics that do; heads first."""

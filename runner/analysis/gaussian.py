@@ -37,6 +37,7 @@ LARGEST_CORRELATED = 2500.0
 _STEP = 0.1
 _REACH = 9.0  # standard deviations; the Gaussian is 3e-18 there
 _CHUNK = 1 << 20
+_TOGETHER = 64  # second moments whose sums are taken at once
 
 
 class Response(NamedTuple):
@@ -220,19 +221,21 @@ def gaussian_means(
     distances of the order 1/sqrt(q) from 0. Good to 1e-12 for tanh and sigmoid at any q.
     """
     root = np.sqrt(np.asarray(q, dtype=np.float64)).ravel()
-    results = [np.empty_like(root) for _ in polynomials]
-    for i, r in enumerate(root):
-        if not r < math.inf:
-            for result in results:
-                result[i] = math.nan
-            continue
-        near = 1.0 / max(1.0, r)
-        t = _grid(math.asinh(_REACH / near), _STEP)
+    results = [np.full_like(root, math.nan) for _ in polynomials]
+    finite = np.flatnonzero(np.isfinite(root))
+    # Those of a like size together, as the largest of them says how many nodes are taken.
+    finite = finite[np.argsort(root[finite], kind="stable")]
+    for start in range(0, len(finite), _TOGETHER):
+        places = finite[start : start + _TOGETHER]
+        r = root[places, None]
+        near = 1.0 / np.maximum(1.0, r)
+        t = _grid(math.asinh(_REACH / float(near.min())), _STEP)
         z = near * np.sinh(t)
-        weights = np.cosh(t) * np.exp(-0.5 * z * z)
+        with np.errstate(over="ignore"):  # far beyond the reach of the smaller ones
+            weights = np.cosh(t) * np.exp(-0.5 * z * z)
         values = phi(r * z)
         for result, polynomial in zip(results, polynomials, strict=True):
-            result[i] = (weights @ polynomial(values)) / weights.sum()
+            result[places] = (weights * polynomial(values)).sum(axis=1) / weights.sum(axis=1)
     return [result.reshape(np.shape(q)) for result in results]
 
 

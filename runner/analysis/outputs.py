@@ -123,8 +123,7 @@ def _rank(moments: CrossMoments, name: str) -> float:
     """0 for a layer that puts out the same for every sample."""
     if not moments.n_samples or moments.is_constant(name):
         return 0.0
-    variances = np.linalg.eigvalsh(moments.cross(name, name))
-    floor = len(variances) * np.finfo(np.float64).eps * float(variances[-1])
-    values = np.sqrt(variances[variances > floor])
+    values = moments.singular_values(name)
+    values = values[values > 0]
     shares = values / values.sum()
     return math.exp(-float((shares * np.log(shares)).sum()))

@@ -111,15 +111,16 @@ class Part:
         shape = _shape(a) if a == b else f"{_shape(a)} / {_shape(b)}"
         bits = "same" if self.bits else "within" if self.same else "differ"
         if found is None or not found.differing:
-            return (name, shape, bits, *[""] * 10)
+            return (name, shape, bits, *[""] * 11)
         first = found.first
         place = (
             (f"{first.sample}, {first.neuron}", str(first.a), str(first.b)) if first else ("",) * 3
         )
         ulp = "" if found.max_ulp is None else str(found.max_ulp)
-        amounts = [f"{x:.4g}" for x in (found.max_abs, found.mean_abs, found.max_rel)]
+        numbers = (found.max_abs, found.mean_abs, found.max_rel, found.mean_rel)
+        amounts = [f"{x:.4g}" for x in numbers]
         if found.differing == found.nan + found.inf:  # none of them has an amount
-            amounts, ulp = [""] * 3, ""
+            amounts, ulp = [""] * 4, ""
         counts = (f"{100 * found.share:.3g}%", str(found.nan), str(found.inf))
         return (name, shape, bits, *place, *amounts, ulp, *counts)
 

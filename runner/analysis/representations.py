@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import limits
+from runner.analysis.aggregation import NOTE_LIMIT
 from runner.analysis.differences import Tolerance
 from runner.analysis.measurement import differences
 from runner.analysis.moments import FloatArray
@@ -20,7 +21,7 @@ from runner.analysis.similarity import (
     procrustes,
     svcca,
 )
-from runner.errors import NotFoundError, TooLargeError, UnknownKeyError
+from runner.errors import NotFoundError, TooLargeError, UnknownKeyError, clip
 from runner.store.pairs import unequal
 from runner.store.read import Layer, Run, load
 
@@ -60,7 +61,8 @@ class Similarity:
     @property
     def title(self) -> str:
         """``linear CKA over 300 samples``."""
-        return f"{MEASURES[self.measure][0]} over {self.n_samples} samples"
+        samples = "sample" if self.n_samples == 1 else "samples"
+        return f"{MEASURES[self.measure][0]} over {self.n_samples} {samples}"
 
     def frame(self) -> pd.DataFrame:
         """Layers of A down, of B across."""
@@ -123,9 +125,22 @@ def similarity(
     wanted = [(x, y) for x in left for y in right]
     reasons = dict.fromkeys(scores.reasons[pair] for pair in wanted if pair in scores.reasons)
     names = [tuple(layer.name for layer in some) for some in (chosen[0], chosen[-1])]
-    return Similarity(
-        measure, names[0], names[1], values, rows, tuple(reasons), tuple(_notes(runs, chosen, rows))
-    )
+    notes = [*_notes(runs, chosen, rows), *_few_samples(measure, layers.values(), rows)]
+    notes = [clip(note, NOTE_LIMIT) for note in notes]
+    return Similarity(measure, names[0], names[1], values, rows, tuple(reasons), tuple(notes))
+
+
+def _few_samples(measure: str, layers: Iterable[Layer], rows: int) -> Iterator[str]:
+    """What a measure says of any two layers, however little they have to do with each other."""
+    widest = max(layer.n_neurons for layer in layers)
+    if measure == "debiased" or not 1 < rows <= widest:
+        return
+    says = {
+        "cka": "biased CKA is large for any two such layers; --similarity debiased is not",
+        "svcca": "SVCCA nears 1 for any two such layers",
+        "procrustes": "the distance is small for any two such layers",
+    }
+    yield f"{rows} samples of up to {widest} neurons: {says[measure]}"
 
 
 def _kept(run: Run) -> list[Layer]:

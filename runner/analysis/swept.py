@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from runner.analysis.aggregate import derived, layer_statistics
 from runner.analysis.student import Summary, summarise
+from runner.analysis.typed import Value, overrides
 
 WHOLE = ""
 """Stands for the layer of what is of the whole run: its metrics."""
 
-Value = float | int | str
 Row = Mapping[str, Any]
 
 
@@ -35,12 +35,6 @@ class Point(NamedTuple):
     layer: str
     statistic: str
     summary: Summary
-
-
-def overrides(row: Row) -> dict[str, Value]:
-    """Key -> value of a run's overrides: whole numbers and numbers as such, the rest as text."""
-    pairs = (text.partition("=") for text in row.get("overrides") or ())
-    return {key.lstrip("+~"): _value(value) for key, _, value in pairs}
 
 
 def swept_keys(rows: Sequence[Row]) -> dict[str, list[Value]]:
@@ -120,16 +114,6 @@ def metrics(rows: Sequence[Row]) -> list[str]:
     names = dict.fromkeys(key for row in rows for key in row if key.startswith("metrics."))
     there = [name for name in names if any(row.get(name) is not None for row in rows)]
     return [name.removeprefix("metrics.") for name in there]
-
-
-def _value(text: str) -> Value:
-    for kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            continue
-        return number if math.isfinite(number) else text
-    return text
 
 
 def _number(value: Any) -> float:

@@ -33,7 +33,7 @@ def arguments(parser: ArgumentParser) -> None:
     two.add_argument("--verify", action="store_true", help="read every byte of both runs first")
     alike = parser.add_argument_group("how alike layers are, in one run or between two")
     alike.add_argument("--similarity", choices=MEASURES, nargs="?", const="cka", help="a matrix")
-    sweep = parser.add_argument_group("over a sweep: mean, spread, 95 %% confidence interval")
+    sweep = parser.add_argument_group("over a sweep: mean, spread, 95 % confidence interval")
     sweep.add_argument("--by", metavar="KEY", help="a row for each layer and value of KEY")
     sweep.add_argument("--statistics", metavar="S,T", help="which ones; all: every one there is")
     sweep.add_argument("--where", metavar="SQL", help="only runs that meet a condition")
@@ -110,7 +110,7 @@ def _draw(table: Sequence[Sequence[str]], in_markdown: bool) -> None:
 
 _WORDS = ("part", "layer", "reason")
 _LEFT_OUT = (
-    *("differ", "A", "B", "max ulp", "shape", "max rel", "mean abs", "NaN", "inf"),
+    *("differ", "A", "B", "max ulp", "shape", "max rel", "mean rel", "mean abs", "NaN", "inf"),
     *("std A", "std B", "mean A", "mean B", "max A", "max B", "min A", "min B"),
 )
 """The columns about differences, in the order in which a narrow terminal has room for them."""

@@ -12,13 +12,12 @@ from runner.analysis.aggregate import layer_statistics
 from runner.analysis.swept import (
     WHOLE,
     Row,
-    Value,
     curves,
     is_seed,
     metrics,
-    overrides,
     swept_keys,
 )
+from runner.analysis.typed import Value, overrides
 from runner.errors import NotFoundError, clip
 from runner.report import charts
 from runner.report.band import against_depth, against_key

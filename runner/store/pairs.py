@@ -22,6 +22,7 @@ from runner.store.parquet import reading
 
 _HEAD = 1024
 _ROWS = 65536  # taken at a time where the files are cut differently
+_BYTES = 1 << 25  # of them, of one file
 
 
 class Piece(NamedTuple):
@@ -148,7 +149,10 @@ def _buffer(name: str, size: int) -> NDArray[np.uint8]:
 
 
 def _by_rows(a: StoredMatrix, b: StoredMatrix) -> Iterator[Callable[[], Iterable[Piece]]]:
-    left, right, start = a.batches(_ROWS), b.batches(_ROWS), 0
+    # A few pieces wait for each other: their bytes are what counts, however wide the rows.
+    row = a.shape[1] * max(a.dtype.itemsize, b.dtype.itemsize)
+    taken = max(1, min(_ROWS, _BYTES // max(1, row)))
+    left, right, start = a.batches(taken), b.batches(taken), 0
     for x, y in zip(left, right, strict=False):
         rows = min(len(x), len(y))
         piece = Piece(start, 0, x[:rows], y[:rows])

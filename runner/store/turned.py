@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from runner.store.order import Order
 from runner.store.plain import storable
 
 
@@ -21,14 +22,16 @@ def kinds_of(
         of_empty: gives the types of columns that no row has a value for, as far as it knows them.
     """
     seen: dict[str, set[str]] = {}
+    order = Order()
     for row in rows:
+        order.add(name for name in row if name not in known)
         for name, value in row.items():
             if name not in known:
                 kind, stored = storable(value)
                 seen.setdefault(name, set()).update(() if stored is None else (kind,))
     empty = {name for name, kinds in seen.items() if not kinds}
     told = of_empty(empty) if empty else {}
-    return dict(known) | {name: told.get(name) or _common(kinds) for name, kinds in seen.items()}
+    return dict(known) | {name: told.get(name) or _common(seen[name]) for name in order}
 
 
 def as_columns(

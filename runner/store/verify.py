@@ -14,7 +14,7 @@ from runner.store.index import run_directories, sweep_directories
 from runner.store.layout import OutputsDigest
 from runner.store.read import Layer, Run
 from runner.store.run_row import is_complete_without_run_file
-from runner.store.sweeps import INDEX_FILE, known_files, known_rows
+from runner.store.sweeps import INDEX_FILE, known_files, known_rows, run_folders
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def _sweep(directory: Path) -> Iterator[Finding]:
     except RunnerError as error:
         yield _finding(error, directory / INDEX_FILE)
         return
+    if not known and _is_over(directory):
+        yield Finding(directory / INDEX_FILE, "is missing; hydra.sweeper.resume makes it anew")
     for name, digest in sums_beside.items():
         try:
             if hash_file(directory / name) != digest:
@@ -89,6 +91,16 @@ def _sweep(directory: Path) -> Iterator[Finding]:
             with suppress(RunnerError, OSError):
                 if Run(file.parent).id != row["run_id"]:
                     yield Finding(file, f"is not the run that {INDEX_FILE} tells of")
+
+
+def _is_over(sweep: Path) -> bool:
+    """Whether it ended in its own time with jobs, so that index or journal must be there.
+
+    A kill comes before the first line of the journal, or leaves the claim.
+    """
+    if (sweep / layout.CLAIM_FILE).exists() or (sweep / INDEX_FILE).exists():
+        return False
+    return any((sweep / name / layout.RUN_FILE).exists() for name in run_folders(sweep))
 
 
 def _files(directory: Path) -> Iterator[Finding]:
