@@ -69,6 +69,13 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target.partition("#")[0]).exists(), target
 
 
+def test_the_tutorial_shows_what_the_book_prints() -> None:
+    """Chapter 3's last program, whose weights are 0.01 times what is drawn."""
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    assert "[-1.0475188e-04  1.1395361e-04 -4.7983500e-05]" in text
+    assert "[-5.7707680e-04  7.1401405e-04 -8.9430439e-05]" in text
+
+
 def test_pictures_are_small() -> None:
     pictures = [path for path in ROOT.glob("docs/**/*.*") if path.suffix in (".svg", ".png")]
     assert len(pictures) >= 6
