@@ -8,11 +8,13 @@ import math
 import altair as alt
 import numpy as np
 
-from docs.studies.common import SIZE, chart, jobs, save, show, slope
+from docs.studies.common import SIZE, chart, jobs, save, show
 from runner.analysis.criticality import fixed_point
 from runner.store import Run
 
 SIGMA_B = math.sqrt(0.05)
+SETTLED = 5
+"""Layers that are left out: the second moment is on its way to its fixed point."""
 LARGE = 1e-2
 """Beyond such a relative error two runs have little in common, and it no longer grows alike."""
 
@@ -27,6 +29,13 @@ def errors(run: Run, exact: Run) -> list[float]:
     ]
 
 
+def grown(e: list[float]) -> tuple[float, float]:
+    """The growth a layer, the mean over layers, and its error: each layer's weights are its own."""
+    steps = np.diff(np.log(e))
+    growth = math.exp(steps.mean())
+    return growth, growth * float(np.std(steps, ddof=1)) / math.sqrt(len(steps))
+
+
 def main() -> None:
     """Prints first and last error and the growth a layer, and draws the way there."""
     rows, curves = [], []
@@ -37,15 +46,15 @@ def main() -> None:
         theory = math.sqrt(fixed_point("tanh", gain, SIGMA_B).chi_1)
         for rule in ("float32", "nnfs"):
             e = errors(runs[rule], runs["float64"])
-            small = [at for at, one in enumerate(e) if at >= 5 and one < LARGE]
-            growth = math.exp(slope(small, np.log([e[at] for at in small])))
+            growth, error = grown([one for one in e[SETTLED:] if one < LARGE])
             # Where errors shrink, each layer's own rounding is all there is: no growth to predict.
-            rows.append((gain**2, rule, e[0], e[-1], growth, theory if theory > 1 else "1"))
+            expected = theory if theory > 1 else "1"
+            rows.append((gain**2, rule, e[0], e[-1], growth, f"± {error:.1g}", expected))
             curves += [
                 {"layer": at, "error": one, "rule": rule, "σw²": round(gain**2, 2)}
                 for at, one in enumerate(e, 1)
             ]
-    show("sigma_w^2 | rule | layer 1 | last layer | growth | theory", rows)
+    show("sigma_w^2 | rule | layer 1 | last layer | growth |  | theory", rows)
 
     drawn = chart(curves).encode(
         x=alt.X("layer:Q"),

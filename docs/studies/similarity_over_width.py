@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import altair as alt
 import numpy as np
@@ -24,19 +25,36 @@ def alike(runs: list[Run]) -> list[float]:
     return [scores.between(a, b) for a, b in itertools.combinations(last, 2)]
 
 
+def power(scores: dict[float, dict[tuple[int, int], float]], without: int | None = None) -> float:
+    """Of the width, that 1 - CKA falls as; without the pairs of one seed, for the jackknife."""
+    wide = {width: pairs for width, pairs in scores.items() if width >= WIDE}
+    missing = [
+        1 - np.mean([score for pair, score in pairs.items() if without not in pair])
+        for pairs in wide.values()
+    ]
+    return slope(np.log([*wide]), np.log(missing))
+
+
 def main() -> None:
     """Prints linear CKA between the last layers of every two seeds, and draws it."""
     rows, points = [], []
-    for width, group in itertools.groupby(jobs("layers.mlp.width"), key=lambda job: job[0][0]):
-        found = alike([run for _, run in group])
+    scores: dict[float, dict[tuple[int, int], float]] = {}
+    every = jobs("layers.mlp.width", "seeds.layers")
+    for width, group in itertools.groupby(every, key=lambda job: job[0][0]):
+        runs = [run for _, run in group]
+        found = alike(runs)
+        scores[float(width)] = dict(
+            zip(itertools.combinations(range(len(runs)), 2), found, strict=True)
+        )
         mean = float(np.mean(found))
         rows.append((float(width), mean, float(np.std(found)), 1 - mean))
         ends = {"least": min(found), "most": max(found)}
         points.append({"width": int(width), "cka": mean, "missing": 1 - mean, **ends})
     show("width | CKA | spread | 1 - CKA", rows)
-    wide = [row for row in rows if row[0] >= WIDE]
-    power = slope([np.log(row[0]) for row in wide], [np.log(row[3]) for row in wide])
-    print(f"1 - CKA falls as width to the power {power:.2f}; theory -1")
+    seeds = max(max(pair) for pair in scores[width]) + 1
+    without = [power(scores, seed) for seed in range(seeds)]
+    error = math.sqrt((seeds - 1) * float(np.var(without)))
+    print(f"1 - CKA falls as width to the power {power(scores):.2f} ± {error:.2f}; theory -1")
 
     last = points[-1]
     for one in points:
