@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from runner.sweep import rows
+from runner.sweep.places import Row
 from runner.sweep.rows import Rows
-from runner.sweep.work import Row
 
 
 def _row(number: int, status: str = "FINISHED") -> Row:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import NotFoundError, RunnerError, clip
 from runner.store import layout, sweeps
+from runner.store.job_folders import run_folders
 from runner.store.known import KnownRows
 from runner.store.owner import SWEEP, claimed_at, is_alive, read_claim
 from runner.store.run_row import is_complete_without_run_file, read_row
@@ -212,7 +213,7 @@ def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:
         known.add(row["directory"])
         if with_reused or not row["reused"]:
             found.append({**row, "path": str(sweep / row["directory"])})
-    others = [sweep / name for name in sweeps.run_folders(sweep, known)]
+    others = [sweep / name for name in run_folders(sweep, known)]
     return found + [there for path in others if (there := _row(path))]
 
 

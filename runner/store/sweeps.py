@@ -20,6 +20,7 @@ from typing import Any
 from runner.errors import DamagedError, RunnerError, unreadable
 from runner.store import layout, seals
 from runner.store.files import hash_file, read_file, sync_directory, sync_file, write_file, writing
+from runner.store.job_folders import folders, job_folders
 from runner.store.journal import JOURNAL_FILE, journal_rows
 from runner.store.plain import storable
 from runner.store.spec import FACT_SEAL, FACT_SWEEP_ID, SPEC_FILE, sweep_id
@@ -32,7 +33,6 @@ FILES = (INDEX_FILE, SPEC_FILE, JOURNAL_FILE)
 BESIDE = (SPEC_FILE, "multirun.yaml", "optimization_results.yaml")
 """What we, Hydra and its sweepers write beside the index."""
 
-_TELL_A_RUN = (layout.RUN_FILE, layout.CLAIM_FILE, layout.SUMS_FILE)
 OWN_FILES = frozenset((*FILES, *BESIDE))
 """All of them."""
 
@@ -130,13 +130,11 @@ def unknown_rows(sweep: Path, told: set[str], numbers: Iterable[int]) -> list[di
         told: the directories of the others, relative to it.
         numbers: of the others.
     """
-    taken: dict[int, Any] = dict.fromkeys(numbers)
     found = []
-    for name in run_folders(sweep, told):
-        if (sweep / name / layout.RUN_FILE).exists():
-            row = row_of_run(_number(name, taken), name, sweep)
-            taken[row["number"]] = None
-            found.append(row)
+    for name, number in job_folders(sweep, told, numbers):
+        # Taken away since, by a process that does the job again.
+        with suppress(FileNotFoundError):
+            found.append(row_of_run(number, name, sweep))
     return found
 
 
@@ -241,47 +239,6 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         if known.get(FACT_SWEEP_ID) != sweep_id(sweep):
             raise DamagedError(path, "belongs to another sweep")
         return read_rows(path, file), json.loads(known[FACT_FILES])
-
-
-def folders(sweep: Path) -> set[str]:
-    """The names of the folders in a sweep's directory; hidden ones hold no run."""
-    with os.scandir(sweep) as entries:
-        return {
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
-        }
-
-
-def run_folders(sweep: Path, told: AbstractSet[str] = frozenset()) -> Iterator[str]:
-    """The folders of a sweep's runs, ended or under way, at any depth, in order.
-
-    Args:
-        sweep: the directory, which they are relative to.
-        told: those that are left out, and not even looked at.
-    """
-    waiting = [""]
-    while waiting:
-        above = waiting.pop()
-        try:
-            inside = [f"{above}{name}" for name in folders(sweep / above)]
-        except FileNotFoundError:
-            if above:  # deleted meanwhile
-                continue
-            raise
-        for name in sorted(set(inside) - told, key=lambda name: (len(name), name)):
-            if any((sweep / name / file).exists() for file in _TELL_A_RUN):
-                yield name
-            else:
-                waiting.append(f"{name}/")
-
-
-def _number(name: str, taken: Mapping[int, Any]) -> int:
-    """The job's number, which is the directory's name unless the user named the directories."""
-    last = name.rpartition("/")[2]
-    if last.isdecimal() and int(last) not in taken:
-        return int(last)
-    return max(taken, default=-1) + 1
 
 
 def _is_there(sweep: Path, directory: str, there: Container[str]) -> bool:

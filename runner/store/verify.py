@@ -11,10 +11,11 @@ from runner.errors import AccessError, DamagedError, NotFoundError, RunnerError,
 from runner.store import layout, sums
 from runner.store.files import hash_file
 from runner.store.index import run_directories, sweep_directories
+from runner.store.job_folders import run_folders
 from runner.store.layout import OutputsDigest
 from runner.store.read import Layer, Run
 from runner.store.run_row import is_complete_without_run_file
-from runner.store.sweeps import INDEX_FILE, known_files, known_rows, run_folders
+from runner.store.sweeps import INDEX_FILE, known_files, known_rows
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from runner import console
-from runner.app.folders import config_directory
 from runner.errors import InterruptedRunError
 from runner.store import layout
+from runner.store.job_folders import run_folders
 from runner.store.owner import read_claim
-from runner.store.sweeps import run_folders
 from runner.sweep import node
 from runner.sweep.flight import Flight
+from runner.sweep.places import Row
 from runner.sweep.scheduler import distributed, told_in_one_line
-from runner.sweep.work import Row, Work
+from runner.sweep.work import Work
 
 _BATCH_SECONDS = 1.0  # of work at most that one message holds, so that rows come back soon
 
@@ -126,11 +126,9 @@ class Crew:
     def _context(self, work: Work, spec: dict[str, Any]) -> node.Context:
         master = work.composer.master
         copied: Any = OmegaConf.to_container(master.hydra.job.env_copy)
-        # Our own configuration lies somewhere else on another machine.
-        ours = spec["config_path"] == str(config_directory())
         at_home = self._cluster is not None
         return {
-            "spec": {**spec, "config_path": None if ours else spec["config_path"]},
+            "spec": spec,
             "directory": str(work.sweep),
             "owner": read_claim(work.sweep),
             "points": [list(overrides) for overrides in work.points],

@@ -15,36 +15,36 @@ from omegaconf import DictConfig, OmegaConf
 from runner import console, limits
 from runner.app.compose import hydra_session
 from runner.app.work import warn_of_secrets
-from runner.errors import (
-    ConfigError,
-    InterruptedRunError,
-    LostError,
-    NotFoundError,
-    UsageError,
-    clip,
-)
-from runner.store import layout, resolve
+from runner.errors import ConfigError, InterruptedRunError, LostError
+from runner.store import layout
 from runner.store.remains import sweep_up
 from runner.store.spec import SPEC_FILE, read_spec, spec_text
 from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
-from runner.store.sweeps import is_sweep, sweep_rows
+from runner.sweep.again import (
+    check_folder,
+    check_points,
+    check_same,
+    points_of,
+    rows_so_far,
+    sweep_to_resume,
+    to_say_again,
+)
 from runner.sweep.compose import Composer
 from runner.sweep.elsewhere import do_elsewhere
-from runner.sweep.foresight import check_apart, check_some, check_trust, is_trust
+from runner.sweep.foresight import check_apart, check_some
 from runner.sweep.jobs import jobs_of, spot_check
 from runner.sweep.local import do_all, n_workers
+from runner.sweep.places import Row
+from runner.sweep.points import settled
 from runner.sweep.record import indexing
 from runner.sweep.reuse import Reuse
 from runner.sweep.rows import Rows
 from runner.sweep.spec import hydra_overrides, recomposed, spec_of
 from runner.sweep.summary import Summary
-from runner.sweep.work import Row, SharedFacts, Work
+from runner.sweep.work import SharedFacts, Work
 
 if TYPE_CHECKING:
     from runner.sweep.crew import Crew
-
-_OWN = ("hydra.sweeper.", "hydra.launcher.", "hydra/launcher=", "hydra/sweeper=", "hydra.mode=")
-_WHICH_JOBS = ("hydra.sweeper.zip=", "hydra.sweeper.filter=")
 
 
 @dataclass(frozen=True)
@@ -91,23 +91,29 @@ class Driver:
         """
         with ExitStack() as stack:
             loader, master, options = self._context.config_loader, self._config, self._options
-            directory = self._resumed()
-            if directory is not None:
+            directory, spec = None, None
+            if options["resume"] is not None:
+                directory = sweep_to_resume(options["resume"], master)
                 spec = read_spec(directory)
-                _check_same(arguments, self._config, spec)
+                check_same(arguments, master, spec)
                 arguments = spec["task"]
                 hydra = stack.enter_context(hydra_session(spec["config_dir"], spec["config_path"]))
                 loader, master = hydra.config_loader, recomposed(hydra, spec, directory)
-                # Which jobs there are was said when it began.
+                # Which jobs there are was said when it began; and so was by which name.
                 options = _plain(master.hydra.sweeper)
+                directory = Path(str(master.hydra.sweep.dir)).absolute()
             composer = Composer(loader, master)
-            jobs = jobs_of(arguments, options, composer)
+            given = settled(spec.get("settled", arguments) if spec else arguments, loader, options)
+            jobs = jobs_of(given, options, composer)
+            if directory is not None and spec is not None:
+                check_points(jobs, spec, directory)
+                check_folder(composer, jobs, spec)
             check_apart(master, jobs)
             check_some(jobs, composer)
             workers = self._workers()
             crew = stack.enter_context(self._crew())
             if directory is None:
-                directory, renamed = self._claim(arguments, master)
+                directory, renamed = self._claim(arguments, master, given, jobs)
                 composer = composer if renamed is master else Composer(loader, renamed)
             else:
                 retake_sweep(directory)
@@ -117,24 +123,6 @@ class Driver:
             stack.callback(release_sweep, directory)
             spot_check(composer, jobs)
             return self._do(directory, composer, jobs, workers, crew)
-
-    def _resumed(self) -> Path | None:
-        """The sweep that is to be taken up again; None: a new one."""
-        asked = self._options["resume"]
-        if asked is None:
-            return None
-        try:
-            directory = resolve(str(asked)).absolute()
-        except NotFoundError as error:
-            raise ConfigError("hydra.sweeper.resume", asked, str(error)) from None
-        if not is_sweep(directory):
-            raise ConfigError("hydra.sweeper.resume", asked, "is no sweep: name its directory")
-        named = [t for t in hydra_overrides(self._config) if t.startswith("hydra.sweep.dir=")]
-        if named and Path(str(self._config.hydra.sweep.dir)).absolute() != directory:
-            raise ConfigError(
-                "hydra.sweep.dir", self._config.hydra.sweep.dir, f"but resume={asked}"
-            )
-        return directory
 
     @property
     def _launcher(self) -> str | None:
@@ -155,7 +143,13 @@ class Driver:
 
         return connected(Options.of(self._config.hydra.launcher))
 
-    def _claim(self, arguments: Sequence[str], master: DictConfig) -> tuple[Path, DictConfig]:
+    def _claim(
+        self,
+        arguments: Sequence[str],
+        master: DictConfig,
+        given: Sequence[str],
+        jobs: Sequence[tuple[str, ...]],
+    ) -> tuple[Path, DictConfig]:
         """A directory with what it takes to go on with the sweep, and the configuration for it."""
         pattern = OmegaConf.to_container(master.hydra.sweep, resolve=False)
         text = str(master.hydra.sweep.dir)
@@ -164,6 +158,7 @@ class Driver:
                 "hydra.sweep.dir", text, "needs a directory; leave it out for a new one"
             )
         spec = spec_of(master, arguments)
+        spec |= {"settled": list(given), "points": points_of(jobs)}
         wanted = Path(text).absolute()
         directory = claim_sweep(
             wanted,
@@ -194,7 +189,7 @@ class Driver:
         facts = SharedFacts(threads=threads)
         work = Work(composer, jobs, 0, directory, threads, facts, self._context.callbacks)
         rows = Rows()
-        for row in sweep_rows(directory):
+        for row in rows_so_far(directory, jobs):
             rows.add(row)
         done = {n for n, status in rows.statuses.items() if status == layout.FINISHED}
         todo = [number for number in range(len(jobs)) if number not in done]
@@ -227,7 +222,7 @@ class Driver:
             return crew.do(work, todo, read_spec(work.sweep))
         if self._launcher == "LocalLauncher":
             return do_all(work, todo, workers)
-        return do_elsewhere(work, todo, self._context, self._task_function, self._config)
+        return do_elsewhere(work, todo, self._task_function, self._config.hydra.launcher)
 
 
 @contextmanager
@@ -237,9 +232,7 @@ def _saying_how_to_go_on(directory: Path, rows: Rows, total: int) -> Iterator[No
     except (InterruptedRunError, LostError):
         done = sum(status == layout.FINISHED for status in rows.statuses.values())
         console.say(f"{done} of {total} jobs are finished; the rest:")
-        again = [f"hydra.sweeper.resume={directory}"]
-        again += [text for text in read_spec(directory)["task"] if is_trust(text)]
-        console.say(f"  python -m runner -m {shlex.join(again)}")
+        console.say(f"  python -m runner -m {shlex.join(to_say_again(directory))}")
         raise
 
 
@@ -248,17 +241,3 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
         key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
         for key, value in options.items()
     }
-
-
-def _check_same(arguments: Sequence[str], config: DictConfig, spec: dict[str, Any]) -> None:
-    """A sweep that is taken up again stays what it is."""
-    check_trust(arguments, spec)
-    arguments = [text for text in arguments if not is_trust(text)]
-    if arguments and arguments != [text for text in spec["task"] if not is_trust(text)]:
-        was = clip(" ".join(spec["task"]) or "none", 80)
-        shown = clip(" ".join(arguments), 60)
-        raise UsageError(f"{shown}: the sweep that is taken up has {was}; leave it out")
-    for text in hydra_overrides(config):
-        free = text.startswith((*_OWN, "hydra.sweep.dir=")) and not text.startswith(_WHICH_JOBS)
-        if not free and text not in spec["hydra"]:
-            raise UsageError(f"{clip(text, 80)}: cannot change in a sweep that is taken up again")

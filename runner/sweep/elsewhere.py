@@ -6,37 +6,45 @@ from collections.abc import Generator, Iterator, Sequence
 
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 
-from runner.store.sweeps import sweep_rows
-from runner.sweep.work import Row, Work
+from runner.sweep.places import Row
+from runner.sweep.work import Work
 
 
 def do_elsewhere(
     work: Work,
     todo: Sequence[int],
-    context: HydraContext,
     task_function: TaskFunction,
-    config: DictConfig,
+    launcher: DictConfig,
 ) -> Generator[Row, None, None]:
     """Does the jobs on the launcher that is configured, which tells when all have ended.
 
     Args:
         work: the sweep.
         todo: the numbers of the jobs.
-        context: of the sweep, from Hydra.
         task_function: what the launcher is to call for each.
-        config: of the sweep, from Hydra.
+        launcher: ``hydra.launcher``.
     """
-    config = config.copy()
-    for first, last in _unbroken(todo):
-        launcher = Plugins.instance().instantiate_launcher(
+    # Not of the command: a sweep that is taken up again brings its own, and a taken name another.
+    config = work.composer.master.copy()
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.launcher = launcher
+    context = HydraContext(config_loader=work.composer.loader, callbacks=work.callbacks)
+    left = []
+    for number in todo:
+        row = work.make_way(number)
+        if row is None:
+            left.append(number)
+        else:
+            yield row
+    for first, last in _unbroken(left):
+        launching = Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=task_function, config=config
         )
-        launcher.launch([list(work.points[n]) for n in range(first, last + 1)], first)
-    known = {row["number"]: row for row in sweep_rows(work.sweep)}
-    for number in todo:
-        yield known.get(number) or work.bury(number, "the launcher left no run of it")
+        launching.launch([list(work.points[n]) for n in range(first, last + 1)], first)
+    for number in left:
+        yield work.recorded(number) or work.bury(number, "the launcher left no run of it")
 
 
 def _unbroken(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

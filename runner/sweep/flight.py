@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import LostError, RunnerError, clip
 from runner.store import layout
+from runner.sweep.places import Row
 from runner.sweep.scheduler import cannot, distributed
-from runner.sweep.work import Row, Work
+from runner.sweep.work import Work
 
 if TYPE_CHECKING:
     from runner.sweep.crew import Crew

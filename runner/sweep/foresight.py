@@ -14,6 +14,7 @@ from runner.app.instantiate import HydraInstantiate
 from runner.errors import ConfigError, RunnerError
 from runner.job import Job
 from runner.schema import BY_TARGET
+from runner.sweep.again import some_of
 from runner.sweep.compose import Composer
 
 _LONG = 16_000_000  # bytes of a table
@@ -29,7 +30,7 @@ def check_some(jobs: Sequence[tuple[str, ...]], composer: Composer) -> None:
         RunnerError: what the first one is refused for.
     """
     first: RunnerError | None = None
-    for number in sorted({0, len(jobs) // 3, 2 * len(jobs) // 3, len(jobs) - 1}):
+    for number in some_of(jobs):
         try:
             composed = composer.compose(number, jobs[number])
             if _has_code(composed.config) or _is_long(composed.config):
@@ -58,33 +59,6 @@ def check_apart(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> None:
     if len(jobs) > 1 and "${" not in str(sweep["subdir"]):
         problem = "is one directory for all jobs: add ${hydra.job.num}"
         raise ConfigError("hydra.sweep.subdir", sweep["subdir"], problem)
-
-
-def is_trust(override: str) -> bool:
-    """Whether an override says which modules may be imported."""
-    return override.lstrip("+~").partition("=")[0].partition(".")[0].strip() == "trust"
-
-
-def check_trust(arguments: Sequence[str], spec: Mapping[str, Any]) -> None:
-    """A sweep that is taken up again may come from anybody: what it trusts has to be said anew.
-
-    Args:
-        arguments: the overrides that were typed to take it up.
-        spec: what the sweep was begun with.
-
-    Raises:
-        ConfigError: something is trusted, or would be imported, that was not typed now.
-    """
-    for text in spec["task"]:
-        if is_trust(text) and text not in arguments:
-            problem = f"was said when the sweep was begun; to take it up, say it again: {text}"
-            raise ConfigError("trust", text.partition("=")[2], problem)
-    said = [text for text in spec["hydra"] if "pkg://" in text]
-    if str(spec["config_path"]).startswith("pkg://"):
-        said.append(f"--config-path={spec['config_path']}")
-    if said:
-        key, _, value = said[0].partition("=")
-        raise ConfigError(key, value, "a sweep with configuration in a package cannot be taken up")
 
 
 def _is_long(config: Mapping[str, Any]) -> bool:

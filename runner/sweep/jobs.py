@@ -12,7 +12,7 @@ from runner.app.hints import translate
 from runner.errors import ConfigError, RunnerError
 from runner.store.query import matching
 from runner.sweep.compose import Composer
-from runner.sweep.points import Points, points
+from runner.sweep.points import Points, most_jobs, points
 
 Jobs = list[tuple[str, ...]]
 
@@ -77,10 +77,7 @@ def _grid(arguments: Sequence[str], options: Mapping[str, Any], composer: Compos
             raise ConfigError(
                 "hydra.sweeper.zip", list(asked), "needs keys: [a,b] or [[a,b],[c,d]]"
             )
-    most = options["max_jobs"]
-    if not isinstance(most, int) or most < 1:
-        raise ConfigError("hydra.sweeper.max_jobs", most, "needs a whole number from 1")
-    return points(arguments, composer.loader, groups, most)
+    return points(arguments, composer.loader, groups, most_jobs(options))
 
 
 def _check_composable(grid: Points, jobs: Jobs, composer: Composer) -> None:

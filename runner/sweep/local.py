@@ -23,8 +23,9 @@ from runner.store import layout
 from runner.sweep.around import hydra_log_aside
 from runner.sweep.compose import Composer, JobConfig
 from runner.sweep.jobs import spot_check
+from runner.sweep.places import Row
 from runner.sweep.pool import Died, Pool
-from runner.sweep.work import Row, SharedFacts, Work
+from runner.sweep.work import SharedFacts, Work
 
 # What it takes to start the workers; jobs that are done sooner than that don't need them.
 _START_SECONDS = 0.08

@@ -28,8 +28,9 @@ from runner.app.folders import add_current_folder
 from runner.errors import UsageError
 from runner.store.owner import is_alive, read_claim
 from runner.sweep.compose import Composer
+from runner.sweep.places import Row
 from runner.sweep.spec import recomposed
-from runner.sweep.work import Row, SharedFacts, Work
+from runner.sweep.work import SharedFacts, Work
 
 _PATIENCE = 5.0  # seconds for a directory to appear that another machine has just made
 
@@ -191,7 +192,7 @@ def _import_anew(trusted: Any) -> None:
 class _OnNode(Work):
     """The jobs of a sweep, each of which the scheduler gives to one worker at a time."""
 
-    def _make_way(self, directory: Path) -> None:
+    def _check_free(self, directory: Path) -> None:
         # A worker that the scheduler has lost may still be at it: it is let finish. One on
         # another machine cannot be asked; the client has, before it began.
         while self._is_inside(directory) and _lives_beside_us(directory):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, RangeSweep
+from hydra.core.override_parser.types import Glob, Override, RangeSweep
 from hydra.errors import HydraException
 
 from runner.app.hints import translate
@@ -80,6 +81,46 @@ def points(
             f"{len(grid)} jobs are more than hydra.sweeper.max_jobs={most}",
         )
     return grid
+
+
+def settled(
+    arguments: Sequence[str], loader: ConfigLoader, options: Mapping[str, Any]
+) -> list[str]:
+    """The overrides with the values that ``shuffle`` and ``glob`` give now, one by one.
+
+    Another time they may give others.
+
+    Args:
+        arguments: of the task.
+        loader: for ``glob``.
+        options: ``hydra.sweeper``'s ``max_jobs``.
+
+    Raises:
+        ConfigError: a value that cannot be meant.
+    """
+    most = most_jobs(options)
+    texts = []
+    for text, override in zip(arguments, _parsed(arguments, loader), strict=True):
+        _check_length(override, most)
+        value: Any = override._value
+        if isinstance(value, Glob) or getattr(value, "shuffle", False):
+            key = override.get_key_element()
+            values = [value.partition("=")[2] for value in _values(override, key)]
+            text = f"{key}={','.join(values)}"
+        texts.append(text)
+    return texts
+
+
+def most_jobs(options: Mapping[str, Any]) -> int:
+    """``hydra.sweeper.max_jobs``.
+
+    Raises:
+        ConfigError: it is no whole number from 1.
+    """
+    most = options["max_jobs"]
+    if not isinstance(most, int) or most < 1:
+        raise ConfigError("hydra.sweeper.max_jobs", most, "needs a whole number from 1")
+    return most
 
 
 def _parsed(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import InterruptedRunError
+from runner.store.job_folders import folders
 from runner.store.journal import Journal
 from runner.store.spec import sweep_id
-from runner.store.sweeps import folders, present, unknown_rows, write_index
+from runner.store.sweeps import present, unknown_rows, write_index
+from runner.sweep.places import Row
 from runner.sweep.rows import Rows
-from runner.sweep.work import Row
 
 _MOST_IN_A_HURRY = 5000  # rows: some 0.2 s
 

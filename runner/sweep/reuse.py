@@ -13,7 +13,8 @@ from runner.job import Job
 from runner.store import layout, load, rows
 from runner.store.sweeps import row_of_run
 from runner.sweep.compose import Composer
-from runner.sweep.work import Row, SharedFacts
+from runner.sweep.places import Row
+from runner.sweep.work import SharedFacts
 
 _SAME = ("runner", "python", "numpy", "nnfs", "libc", "machine", "blas", "blas_version",
          "blas_kernel", "simd")  # fmt: skip

@@ -8,7 +8,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
-from runner.sweep.work import Row
+from runner.sweep.places import Row
 
 _BLOCK = 500  # rows that are packed together
 _OPEN = 4  # blocks: jobs of several workers end out of order, but not far

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from runner.app.compose import compose
+from runner.app.folders import config_directory
 from runner.store import layout
 
 
@@ -21,16 +23,29 @@ def spec_of(master: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
         master: the sweep's configuration, from Hydra.
         arguments: the overrides of the task.
     """
-    sources = {source.provider: source.path for source in master.hydra.runtime.config_sources}
     return {
         layout.FACT_VERSION: layout.LAYOUT_VERSION,
         "config_name": master.hydra.job.config_name,
-        "config_path": sources.get("main"),
-        "config_dir": sources.get("command-line"),
+        **sources_of(master),
+        "folder": os.getcwd(),
         "task": list(arguments),
         "hydra": hydra_overrides(master),
         "now": [[*key, value] for key, value in OmegaConf.get_cache(master)["now"].items()],
     }
+
+
+def sources_of(config: DictConfig) -> dict[str, str | None]:
+    """``config_path`` and ``config_dir``, as they were typed; None: they were not."""
+    sources = {source.provider: source.path for source in config.hydra.runtime.config_sources}
+    main = sources.get("main")
+    # Ours lies somewhere else on another machine, and in another installation.
+    ours = main == str(config_directory())
+    return {"config_path": None if ours else main, "config_dir": sources.get("command-line")}
+
+
+def is_trust(override: str) -> bool:
+    """Whether an override says which modules may be imported."""
+    return override.lstrip("+~").partition("=")[0].partition(".")[0].strip() == "trust"
 
 
 def hydra_overrides(config: DictConfig) -> list[str]:
@@ -45,12 +60,17 @@ def recomposed(hydra: Hydra, spec: dict[str, Any], directory: Path) -> DictConfi
     overrides = [*spec["hydra"], *spec["task"]]
     master = compose(hydra, spec["config_name"], overrides, multirun=True)
     _set_clock(master, spec["now"])
-    if Path(str(master.hydra.sweep.dir)).absolute() != directory:
+    if not is_same_place(master.hydra.sweep.dir, directory):
         others = [text for text in spec["hydra"] if not text.startswith("hydra.sweep.dir=")]
         overrides = [*others, f"hydra.sweep.dir='{directory}'", *spec["task"]]
         master = compose(hydra, spec["config_name"], overrides, multirun=True)
         _set_clock(master, spec["now"])
     return master
+
+
+def is_same_place(one: object, other: Path) -> bool:
+    """Whether two paths lead to the same place, links followed."""
+    return os.path.realpath(str(one)) == os.path.realpath(other)
 
 
 def _set_clock(master: DictConfig, readings: Sequence[Sequence[str]]) -> None:

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from hydra._internal.callbacks import Callbacks
 
 from runner import job
-from runner.app.hints import translate
 from runner.app.instantiate import HydraInstantiate
 from runner.errors import (
-    ConfigError,
     InterruptedRunError,
     RunnerError,
-    UsageError,
     WriteError,
     one_line,
 )
@@ -29,17 +23,15 @@ from runner.job import Job, Result, value_of
 from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
-from runner.store.claim import Claim, claim
-from runner.store.commit import Sealed, commit_all, sync_ends, tidy, tidy_up
-from runner.store.owner import is_alive, read_claim
-from runner.store.remains import is_abandoned, remove
+from runner.store.claim import Claim
+from runner.store.commit import Sealed, commit_all, sync_ends, tidy
+from runner.store.remains import remove
 from runner.store.shared import SharedInputs
-from runner.store.sweeps import job_row, row_of_run
+from runner.store.sweeps import job_row
 from runner.sweep.around import inside_run_job
 from runner.sweep.by_hydra import JobConfig
-from runner.sweep.compose import Composer
+from runner.sweep.places import Places, Row, job_of, reason_of
 
-Row = dict[str, Any]
 _Ended = tuple[Row, Sealed | None]
 
 _GROUP_SECONDS = 0.2  # how long a run that has ended may wait for others to be committed with
@@ -59,24 +51,16 @@ class SharedFacts(Gathering):
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(Places):
     """The jobs of a sweep, to be done by number.
 
     Attributes:
-        composer: gives a job's configuration.
-        points: the overrides of each job.
-        first: the number of the first of them.
-        sweep: the directory.
         threads: tiles computed at once in each job.
         facts: what the runs' records say of the machine.
         callbacks: of the sweep, for the jobs around which Hydra has something to do.
         only: stop before the first job that this refuses; None: do all of them.
     """
 
-    composer: Composer
-    points: Sequence[tuple[str, ...]]
-    first: int
-    sweep: Path
     threads: int
     facts: SharedFacts
     callbacks: Callbacks = field(default_factory=Callbacks)
@@ -116,13 +100,11 @@ class Work:
             composed = self._composed(number)
             if self.only and not self.only(composed):
                 raise _ElsewhereError
-            work = _job(composed)
+            work = job_of(composed)
             directory = os.path.relpath(work.directory, self.sweep)
             if work.directory.exists():  # seldom: a look at all that might be there costs more
-                self._make_way(work.directory)
-                done = self._done_before(number, directory, work.overrides)
+                done = self._found_done(number, directory, work)
                 if done:
-                    tidy_up(work.directory)
                     return done, None
             do = partial(
                 job.execute,
@@ -143,16 +125,16 @@ class Work:
         except InterruptedRunError as error:
             if sealed:
                 commit_all(sealed)
-            elif not rows and composed is not None and self._is_ours(_job(composed).directory):
+            elif not rows and composed is not None and self._is_ours(job_of(composed).directory):
                 # Between the claim and the first line of the run.
                 reason = f"interrupted by signal {error.exit_code - 128}"
                 self.bury(number, reason, layout.INTERRUPTED)
             raise
         except BaseException as error:  # noqa: BLE001 - no job of a sweep may stop the others
             if not rows:
-                return self._not_begun(number, directory, composed, _reason(error)), None
+                return self._not_begun(number, directory, composed, reason_of(error)), None
             if not isinstance(error, RunnerError):
-                rows[0]["error"] = _reason(error)
+                rows[0]["error"] = reason_of(error)
         return rows[0], sealed[0] if sealed else None
 
     def _not_begun(
@@ -161,8 +143,8 @@ class Work:
         """The row of a job that failed before it had any."""
         if composed is not None and not composed.usual:
             return self.bury(number, reason)  # Hydra failed, and left its files
-        if composed is not None and self._is_ours(_job(composed).directory):
-            Claim(_job(composed).directory, ()).abandon()
+        if composed is not None and self._is_ours(job_of(composed).directory):
+            Claim(job_of(composed).directory, ()).abandon()
         return self._unrecorded(number, directory, reason)
 
     def _by_hydra(self, number: int, work: Job, do: Callable[..., Result], rows: list[Row]) -> None:
@@ -176,19 +158,6 @@ class Work:
 
         tree = self.composer.tree(number, self.points[number - self.first])
         inside_run_job(tree, self.composer.loader, self.callbacks, application)
-
-    def _make_way(self, directory: Path) -> None:
-        """Sees to it that nobody who lives is at the job."""
-        if self._is_inside(directory) and is_alive(directory):
-            raise UsageError(f"job {directory.name} is being done by another process")
-
-    def _is_ours(self, directory: Path) -> bool:
-        """Whether this process has claimed the directory and left no run in it."""
-        owner = read_claim(directory) if self._is_inside(directory) else None
-        return owner is not None and owner.get("pid") == os.getpid()
-
-    def _is_inside(self, directory: Path) -> bool:
-        return directory.is_relative_to(self.sweep) and directory != self.sweep
 
     def _committed(self, ended: list[_Ended], *, again: bool = True) -> list[Row]:
         """Commits what has ended, and empties the list."""
@@ -223,87 +192,6 @@ class Work:
         run.claim.abandon()
         return {**row, "status": layout.FAILED, "error": one_line(str(error)), "run_id": None}
 
-    def _done_before(self, number: int, directory: str, overrides: tuple[str, ...]) -> Row | None:
-        """The row of a job that is finished: a worker has died between that and saying so.
-
-        Raises:
-            ConfigError: it is another job that was put there.
-        """
-        try:
-            row = row_of_run(number, directory, self.sweep)
-        except (RunnerError, FileNotFoundError):
-            return None
-        if list(row["overrides"]) != list(overrides):
-            problem = "another job is there: make it differ, with ${hydra.job.num}"
-            raise ConfigError("hydra.sweep.subdir", directory, problem)
-        return row if row["status"] == layout.FINISHED else None
-
-    def bury(self, number: int, reason: str, status: str = layout.FAILED) -> Row:
-        """Records a job whose process is gone; gives its row."""
-        directory = str(number)
-        try:
-            work = _job(self._composed(number))
-            directory = os.path.relpath(work.directory, self.sweep)
-            claimed = self._claimed(work.directory)
-            return job_row(number, directory, job.record_failure(work, claimed, reason, status))
-        except (RunnerError, OSError) as error:
-            return self._unrecorded(number, directory, f"{reason}; not recorded: {_reason(error)}")
-
-    def was_begun(self, number: int) -> bool:
-        """Whether a job has been claimed, and not committed."""
-        try:
-            directory = _job(self._composed(number)).directory
-        except RunnerError:
-            return False  # it fails again where it is recorded
-        claimed, run = directory / layout.CLAIM_FILE, directory / layout.RUN_FILE
-        return self._is_inside(directory) and claimed.exists() and not run.exists()
-
-    def _composed(self, number: int) -> JobConfig:
-        overrides = self.points[number - self.first]
-        try:
-            return self.composer.compose(number, overrides)
-        except RunnerError:
-            raise
-        except Exception as error:
-            raise translate(error, overrides, {}) from error
-
-    def _claimed(self, directory: Path) -> Claim:
-        """The job's directory, without what an earlier try left there."""
-        inside = self._is_inside(directory)
-        if inside and ((directory / layout.CLAIM_FILE).exists() or is_abandoned(directory)):
-            remove(directory)
-        elif inside and (directory / layout.RUN_FILE).exists():
-            remove(directory)  # FAILED or INTERRUPTED, and taken up again
-        return claim(directory, stamped=False)
-
-    def _unrecorded(self, number: int, directory: str, reason: str) -> Row:
-        overrides = [text for text in self.points[number - self.first] if not _is_hydras(text)]
-        record = {"status": layout.FAILED, "error": reason, "overrides": overrides, "tags": []}
-        return job_row(number, directory, record)
-
 
 class _ElsewhereError(Exception):
     """A job is not to be done here."""
-
-
-def _job(composed: JobConfig) -> Job:
-    return Job(
-        composed.config,
-        composed.stored,
-        overrides=tuple(text for text in composed.overrides if not _is_hydras(text)),
-        directory=Path(composed.directory).absolute(),
-        stamped=False,
-        hydra_files=dict(composed.hydra_files),
-    )
-
-
-def _is_hydras(override: str) -> bool:
-    return override.lstrip("+~").startswith(("hydra.", "hydra/"))
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RunnerError):
-        return one_line(str(error))
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" ({Path(last[0].filename).name}:{last[0].lineno})" if last else ""
-    return one_line(f"{type(error).__name__}: {error}{place}")
