@@ -17,11 +17,13 @@ from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
     InterpolationResolutionError,
+    KeyValidationError,
     OmegaConfBaseException,
     ValidationError,
 )
 from yaml import MarkedYAMLError, YAMLError
 
+from runner.app.rules import by_rule
 from runner.errors import (
     ConfigError,
     RunnerError,
@@ -70,8 +72,8 @@ def translate(
         if isinstance(found, (ConfigAttributeError, ConfigKeyError)):
             return _unknown_key(found, overrides, options)
         if isinstance(found, InterpolationResolutionError):
-            return explain_value(found)
-        if isinstance(found, ValidationError):
+            return _unresolved(found, overrides)
+        if isinstance(found, (ValidationError, KeyValidationError)):
             return _invalid(found, overrides)
         if isinstance(found, YAMLError):
             return _bad_yaml(found)
@@ -97,6 +99,14 @@ def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerErro
         reason = f"no variable {missing[1]} in the environment" if missing else reason
         return ConfigError(key, raw if isinstance(raw, str) else "${…}", reason)
     return ConfigError(key, _value_of(error), _need(error))
+
+
+def _unresolved(error: InterpolationResolutionError, overrides: Sequence[str]) -> RunnerError:
+    ours = explain_value(error)
+    if isinstance(ours, ConfigError) and ours.key == "_dummy_":  # Hydra's, for an option
+        typed = (text.partition("=") for text in overrides)
+        ours.key = next((key for key, _, value in typed if value == ours.value), "defaults")
+    return ours
 
 
 def _missing(error: MissingConfigException) -> RunnerError:
@@ -140,6 +150,9 @@ def _unknown_key(
 
 
 def _invalid(error: OmegaConfBaseException, overrides: Sequence[str]) -> RunnerError:
+    known = by_rule(str(error), overrides)
+    if known is not None:
+        return known
     key, value = _given(error.full_key or "", overrides)
     if value is None:
         value = _value_of(error)
@@ -148,7 +161,7 @@ def _invalid(error: OmegaConfBaseException, overrides: Sequence[str]) -> RunnerE
 
 def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
     text = str(error)
-    known = _by_rule(text, overrides)
+    known = by_rule(text, overrides)
     if known is not None:
         return known
     ambiguous = re.search(r"Ambiguous value for argument '(.*)'", text)
@@ -156,61 +169,18 @@ def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
         found = ambiguous or re.search(r"Sweep parameters '(.*)' requires", text)
         key, _, value = (found[1] if found else text).partition("=")
         return ConfigError(key, value, f"several values are a sweep: add -m; a list is {key}=[…]")
-    if "Config group override must be" in text:
+    if "Config group override must be" in text or "'int' is not iterable" in text:
         for override in overrides:
             key, _, value = override.partition("=")
             if not key:
                 return UsageError(f"{one_line(override, 80)}: has no key; see --help")
-            if "." not in key and not isinstance(_value(override), (str, list)):
+            options = _value(override)
+            options = options if isinstance(options, list) else [options]
+            if "." not in key and not all(isinstance(option, str) for option in options):
                 return ConfigError(key, value or "''", "needs one of the group's options")
     if not isinstance(error, (HydraException, OmegaConfBaseException)) and not _raised_below(error):
         raise error
     return UsageError(one_line(text or type(error).__name__))
-
-
-_RULES = (
-    (r"An item is already at '(?P<key>[^']*)'", "is there already: leave out the +"),
-    (
-        r"Could not delete from config\. '(?P<key>.*)' does not exist",
-        "is not there to be taken away",
-    ),
-    (r"Could not delete from config\. The value of '(?P<key>[^']*)'", "has another value"),
-    (
-        r"Multiple values for (?:schema/)?(?P<key>[\w/.]*)",
-        "takes one option, and has one: no list, no +",
-    ),
-    (
-        r"schema/(?P<key>\w+)\S* appears more than once",
-        "these options define the same entry: choose one",
-    ),
-    (r"Could not (?:override|delete) '(?P<key>=?)'", "has no key; see --help"),
-    (r"force-add of config groups is not supported: '\+\+(?P<key>[^=]*)=", "leave out the ++"),
-    (r"Error merging override ~(?P<key>[^=]*)", "cannot be taken away: give it another value"),
-    (r"Error merging override [+]{0,2}(?P<key>[^=]*)=", "is of another kind than what is there"),
-    (r"hydra\.(?P<key>searchpath) must be a list", "needs a list of places: [file:///DIR]"),
-    (r"path=(?P<value>.*) is not available", "hydra.searchpath: no such folder or package"),
-    (r"registered for schema (?P<value>\w+)", "hydra.searchpath: needs file:// or pkg://"),
-)
-"""What is in Hydra's words, with the key -> what to say instead."""
-
-
-def _by_rule(text: str, overrides: Sequence[str]) -> RunnerError | None:
-    for pattern, problem in _RULES:
-        found = re.search(pattern, text)
-        if found is None:
-            continue
-        parts = found.groupdict()
-        if "value" in parts:
-            key, _, said = problem.partition(": ")
-            return ConfigError(key, parts["value"], said)
-        key = parts["key"]
-        for override in overrides:
-            typed, _, value = override.partition("=")
-            bare = typed.lstrip("+~")
-            if bare == key or bare.endswith(f".{key}"):
-                return ConfigError(typed if typed.startswith("~") else bare, value, problem)
-        return ConfigError(key, "", problem)
-    return None
 
 
 def _raised_below(error: BaseException) -> bool:

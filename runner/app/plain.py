@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from omegaconf import Container, DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from omegaconf.resolvers import oc
 
+from runner.app.complete import completed
 from runner.app.hints import explain_value
-from runner.errors import ConfigError, UnknownKeyError, clip
+from runner.errors import ConfigError
 from runner.job import is_secret_name
-from runner.schema import BY_TARGET, Config
 
 _OUTPUT_DIR = re.compile(r"^ +output_dir: .*(?:\n {6,}.*)*", re.MULTILINE)
 
@@ -30,7 +29,7 @@ def plain(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         ConfigError: a value that is missing, of the wrong type, or cannot be resolved.
     """
-    _complete(cfg)
+    cfg = completed(cfg)
     try:
         resolved = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -42,57 +41,6 @@ def plain(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     raw = OmegaConf.to_container(cfg, resolve=False)
     stored = _stored(cfg, raw, resolved) if "oc.env" in str(raw) else resolved
     return resolved, stored  # type: ignore[return-value]
-
-
-def _complete(cfg: DictConfig) -> None:
-    """Gives entries that name a class of ours without its schema the schema's types and keys."""
-    for field in dataclasses.fields(Config):
-        if field.name not in cfg:
-            raise ConfigError(field.name, "", "is needed by every run: don't take it away")
-    if isinstance(cfg.get("layers"), DictConfig):
-        for name in cfg.layers:
-            _complete_entry(cfg.layers, str(name), f"layers.{name}")
-    _complete_entry(cfg, "data", "data")
-    for group in ("seeds", "numerics", "save"):
-        _check_known(cfg, group)
-
-
-def _check_known(cfg: DictConfig, group: str) -> None:
-    """Refuses keys that were added to a group with ``+`` and that nobody would ever read."""
-    node = cfg._get_node(group)
-    kind = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
-    if kind is None or not dataclasses.is_dataclass(kind) or not isinstance(node, DictConfig):
-        return
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key in node:
-        if key not in known:
-            raise UnknownKeyError(f"{group}.{key!s}", node.get(key), str(key), known)
-
-
-def _complete_entry(parent: DictConfig, name: str, key: str) -> None:
-    entry = parent._get_node(name)
-    if not isinstance(entry, DictConfig) or entry._is_none() or entry._is_missing():
-        return
-    raw: Any = OmegaConf.to_container(entry, resolve=False)
-    schema = BY_TARGET.get(str(raw.get("_target_")))
-    if schema is None:
-        return
-    known = [f.name for f in dataclasses.fields(schema)]
-    for given, value in raw.items():
-        if given not in known:
-            there = [field for field in known if not field.startswith("_")]
-            if not there:
-                problem = f"{clip(str(raw['_target_']), 60)} takes no arguments"
-                raise ConfigError(f"{key}.{given}", value, problem)
-            raise UnknownKeyError(f"{key}.{given}", value, str(given), there)
-    if OmegaConf.get_type(entry) is schema:
-        return
-    try:
-        completed = OmegaConf.merge(OmegaConf.structured(schema), entry)
-    except OmegaConfBaseException as error:
-        raise explain_value(error, within=key) from None
-    with open_dict(parent):
-        parent[name] = completed
 
 
 def _stored(node: Container, raw: Any, resolved: Any) -> Any:
