@@ -256,7 +256,7 @@ def test_a_sweep(sweep: Path, reader: Reader, place: Program) -> None:
     assert before > 0
     page.locator("[data-choose=statistic]").first.select_option("zero_fraction")
     page.wait_for_function(
-        "document.querySelector('[data-curve=key]').textContent.includes('zero_fraction of')"
+        "document.querySelector('[data-curve=key]').textContent.includes('zeros of the last')"
     )
 
 

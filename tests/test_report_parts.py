@@ -15,7 +15,7 @@ import pytest
 
 import runner
 from runner.analysis import health
-from runner.analysis.swept import WHOLE, curves, swept_keys
+from runner.analysis.swept import LAST, WHOLE, curves, jobs, over_depth, swept_keys
 from runner.report import png
 from runner.report.bars import histogram
 from runner.report.charts import table, themed
@@ -117,6 +117,12 @@ def test_numbers_become_colours() -> None:
 def test_data_of_a_chart_are_csv() -> None:
     data = table(x=[1.0, float("nan")], name=['a"b', "c,\nd"])
     assert data["values"] == 'x,name\n1,"a""b"\n,"c, d"'
+    # To the last digit: an axis may span no more than that.
+    near = np.nextafter(np.float32(1 / 3), np.float32(1), dtype=np.float32)
+    for value in (np.float32(0.1), near, np.float64(1 / 3), 1e-40):
+        text = table(x=np.array([value]))["values"].splitlines()[1]
+        assert type(value)(text) == value
+    assert table(x=[np.float32(0.1)])["values"] == "x\n0.1"
 
 
 def test_charts_take_anything() -> None:
@@ -224,21 +230,26 @@ def test_what_a_page_may_do(made: Callable[..., Run]) -> None:
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
 
 
+def row(n: int, seed: int, layers: dict[str, float], loss: float | None = None) -> dict[str, Any]:
+    """A row of an index, whose layers have these means."""
+    facts: dict[str, Any] = {
+        "overrides": ["layers=mlp", f"data.samples={n}", f"seeds.seed={seed}"],
+        "metrics.loss": loss,
+    }
+    for name, mean in layers.items():
+        numbers = dict.fromkeys(("std", "min", "max", "zero_fraction", "nonfinite_count"), 0.0)
+        numbers |= {"mean": mean}
+        facts |= {f"layers.{name}.{key}": value for key, value in numbers.items()}
+    return facts
+
+
 def test_swept_keys_and_curves() -> None:
-    rows = [
-        {
-            "overrides": ["layers=mlp", f"data.samples={n}", f"seeds.seed={seed}"],
-            "metrics.loss": float(seed),
-            **{f"layers.a.{name}": 0.0 for name in ("min", "max", "zero_fraction")},
-            "layers.a.nonfinite_count": 0,
-            "layers.a.mean": float(n),
-            "layers.a.std": 0.0,
-        }
-        for n in (10, 9)
-        for seed in (1, 3)
-    ]
-    assert swept_keys(rows) == {"data.samples": [9, 10], "seeds.seed": [1, 3]}
-    points = list(curves(rows, "data.samples", (), ["a"], ["rms"]))
+    runs = jobs([row(n, seed, {"a": float(n)}, float(seed)) for n in (10, 9) for seed in (1, 3)])
+    assert swept_keys([one.typed for one in runs]) == {
+        "data.samples": [9, 10],
+        "seeds.seed": [1, 3],
+    }
+    points = list(curves(runs, "data.samples", (), ["a"], ["rms"]))
     assert [(p.value, p.layer, p.statistic, p.summary.mean) for p in points] == [
         (9, "a", "rms", 9.0),
         (9, WHOLE, "loss", 2.0),
@@ -246,3 +257,34 @@ def test_swept_keys_and_curves() -> None:
         (10, WHOLE, "loss", 2.0),
     ]
     assert points[1].summary.n == 2
+
+
+def test_the_last_layer_is_each_run_s_own() -> None:
+    runs = jobs([row(1, 0, {"a": 1.0}), row(2, 0, {"a": 1.0, "b": 3.0})])
+    points = list(curves(runs, "data.samples", (), [LAST], ["mean"]))
+    assert [(p.value, p.layer, p.summary.mean) for p in points] == [(1, LAST, 1.0), (2, LAST, 3.0)]
+
+
+def test_what_is_not_finite_does_not_fall_back_to_zero() -> None:
+    exploded = row(1, 0, {"a": 0.0}) | {"layers.a.nonfinite_count": 4}
+    [point] = curves(jobs([exploded, row(1, 1, {"a": 5.0})]), "data.samples", (), ["a"], ["mean"])
+    assert (point.summary.mean, point.summary.n, point.runs) == (5.0, 1, 2)
+
+
+def test_depth_is_that_of_each_run(made: Callable[..., Run], tmp_path: Path) -> None:
+    """Whatever the order of the columns in an index that has the layers of all runs."""
+    deep = ["layers=mlp", "layers.mlp.width=2", "data.samples=3"]
+    rows = []
+    for activation, depth in (("relu", 1), ("tanh", 2)):
+        run = made(*deep, f"layers.mlp.activation={activation}", f"layers.mlp.depth={depth}")
+        facts = {f"layers.{name}.mean": 1.0 for name in sorted(run.layers)}
+        rows.append({"path": str(run.path), "overrides": [f"depth={depth}"], **facts})
+    points = over_depth(jobs(rows), "depth", ["mean"])
+    assert [(p.value, p.kind, p.position, p.layer) for p in points] == [
+        (1, "Dense", 0, "mlp_dense1"),
+        (1, "ReLU or Tanh", 1, "mlp_relu1"),
+        (2, "Dense", 0, "mlp_dense1"),
+        (2, "ReLU or Tanh", 1, "mlp_tanh1"),
+        (2, "Dense", 2, "mlp_dense2"),
+        (2, "ReLU or Tanh", 3, "mlp_tanh2"),
+    ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.report.charts import Spec, axis, chart, css, palette, quantity, table
+from runner.report.charts import Spec, axis, chart, css, exact, palette, quantity, table
 
 BINS = 50
 """Up to so many bars."""
@@ -51,9 +51,9 @@ def histograms(
         "x2": {"field": "b"},
         "y": {**quantity("share", "share of values"), "axis": {"format": "%"}},
         "tooltip": [
-            {**quantity("a", "from"), "format": ".4~g"},
-            {**quantity("b", "to"), "format": ".4~g"},
-            {**quantity("share", "share"), "format": ".3~p"},
+            exact("a", "from"),
+            exact("b", "to"),
+            {**quantity("share", "share"), "format": ".4~p"},
         ],
     }
     if len(names) > 1:

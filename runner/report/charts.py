@@ -30,8 +30,20 @@ COLORS = {
             "#0072b2 #e69f00 #009e73 #cc79a7 #d55e00 #56b4e9 #8c783c #787878".split()
         )
     },
+    **{
+        f"s{i}": color
+        for i, color in enumerate(
+            "#440154 #482878 #3e4989 #31688e #26828e #1f9876 #4ba13f #8a9a00".split()
+        )
+    },
 }
 """Name of a colour -> its value on white; the style sheet has those for either theme."""
+
+SHAPES = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down", "arrow", "wedge")
+"""Of points: after eight classes the colours come again, in the next shape."""
+
+SEQUENTIAL = tuple(f"s{i}" for i in range(8))
+"""Names of colours from little to much, viridis without the end that is lost on the paper."""
 
 _LOG_FROM = 30.0  # times the smallest: from there a logarithmic axis shows more
 
@@ -44,6 +56,14 @@ def css(name: str) -> str:
 def palette(count: int) -> list[str]:
     """Colours for so many classes; they come again after the eighth."""
     return [css(f"c{i % 8}") for i in range(count)]
+
+
+def lines_palette(values: Sequence[Any]) -> list[str]:
+    """Colours for lines, one for each value: of numbers, the more the farther along."""
+    if not all(isinstance(value, (int, float)) for value in values):
+        return palette(len(values))
+    last = len(SEQUENTIAL) - 1
+    return [css(SEQUENTIAL[round(i * last / max(len(values) - 1, 1))]) for i in range(len(values))]
 
 
 def config() -> Spec:
@@ -105,7 +125,10 @@ def themed(spec: Spec) -> Spec:
 
 
 def table(**columns: Sequence[Any] | NDArray[Any]) -> Spec:
-    """Data of a chart as CSV, a third of the size that JSON has; what is not finite is empty."""
+    """Data of a chart as CSV, a third of the size that JSON has; what is not finite is empty.
+
+    Numbers have all the digits of their type: an axis may span the last of them alone.
+    """
     lines = [",".join(columns)]
     lines += [",".join(map(_cell, row)) for row in zip(*columns.values(), strict=True)]
     numbers = {
@@ -121,7 +144,8 @@ def _cell(value: Any) -> str:
         return f'"{quoted}"'
     if value is None or not math.isfinite(value):
         return ""
-    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
+    # The shortest text that is read back as the same number.
+    return str(value).removesuffix(".0")
 
 
 def chart(data: Spec, description: str, height: int = 220, **rest: Any) -> Spec:
@@ -134,6 +158,25 @@ def chart(data: Spec, description: str, height: int = 220, **rest: Any) -> Spec:
         "data": data,
         **rest,
     }
+
+
+def exact(field: str, title: str) -> Spec:
+    """A line of a tooltip: a number with all of its digits, or a text."""
+    return {"field": field, "type": "nominal", "title": title}
+
+
+def span(*several: Sequence[float] | NDArray[Any]) -> Spec:
+    """The domain of an axis for values that are all the same: a little around them; else nothing.
+
+    A scale of no extent puts everything on one edge, under a single label.
+    """
+    there = [np.asarray(values, dtype=np.float64) for values in several]
+    finite = np.concatenate([values[np.isfinite(values)] for values in there] or [np.empty(0)])
+    if not finite.size or finite.min() < finite.max():
+        return {}
+    middle = float(finite[0])
+    half = abs(middle) / 10 or 1.0
+    return {"domain": [middle - half, middle + half]}
 
 
 def quantity(field: str, title: str | None, **scale: Any) -> Spec:

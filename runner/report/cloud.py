@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.report.charts import Spec, axis, chart, css, quantity, table
+from runner.report.charts import (
+    SEQUENTIAL,
+    SHAPES,
+    Spec,
+    axis,
+    chart,
+    css,
+    exact,
+    palette,
+    quantity,
+    span,
+    table,
+)
+
+CLASS_COLORS = palette(8)
 
 
 def scatter(
@@ -32,35 +47,54 @@ def scatter(
         description: what a reader hears who can't see it.
     """
     columns: dict[str, Any] = {"x": points[:, 0], "y": points[:, 1]}
-    tips = [quantity("x", axes[0]), quantity("y", axes[1])]
-    color: Spec = {"value": css("ink")}
+    tips = [exact("x", axes[0]), exact("y", axes[1])]
+    encoding: Spec = {"color": {"value": css("ink")}}
     opacity = 0.5 if len(points) > 600 else 0.7
     if classes is not None:
         columns["c"] = classes.astype(np.int64)
-        known = sorted(set(columns["c"].tolist()))
-        scale = {"domain": known, "range": [css(f"c{k % 8}") for k in known]}
-        color = {"field": "c", "type": "nominal", "title": title, "scale": scale}
+        encoding = by_class(sorted(set(columns["c"].tolist())), title)
         opacity = 0.85
     elif values is not None:
         columns["c"] = values
-        color = {**quantity("c", title), "scale": {"scheme": "viridis"}}
-        color["legend"] = {"gradientLength": 160, "gradientThickness": 8}
+        scale: Spec = {"type": "quantize", "range": [css(name) for name in SEQUENTIAL]}
+        color = {**quantity("c", title), "scale": scale | span(values)}
+        color["legend"] = {"gradientLength": 200, "gradientThickness": 8, "format": ".3~g"}
+        encoding = {"color": color}
         opacity = 0.9
     if len(columns) > 2:
-        tips.append({key: color[key] for key in ("field", "type", "title")})
+        tips.append(exact("c", title))
     size = 9 if len(points) > 1200 else 16 if len(points) > 300 else 34
+    across, up = (span(points[:, at]) for at in (0, 1))
+    mark: Spec = {"type": "point", "filled": True, "size": size, "opacity": opacity}
     return chart(
         table(**columns),
         description,
         height,
-        mark={"type": "circle", "size": size, "opacity": opacity, "strokeWidth": 0},
+        mark=mark | {"strokeWidth": 0},
         encoding={
-            "x": {**quantity("x", axes[0], zero=False, nice=True), "axis": axis(log=False)},
-            "y": {**quantity("y", axes[1], zero=False, nice=True), "axis": axis(log=False)},
-            "color": color,
+            "x": {
+                **quantity("x", axes[0], zero=False, nice=True, **across),
+                "axis": axis(log=False),
+            },
+            "y": {**quantity("y", axes[1], zero=False, nice=True, **up), "axis": axis(log=False)},
+            **encoding,
             "tooltip": tips,
         },
     )
+
+
+def by_class(known: Sequence[int], title: str) -> Spec:
+    """The colour of each class, and its shape where there are more classes than colours."""
+    colors, domain = len(CLASS_COLORS), {"domain": list(known)}
+    field: Spec = {"field": "c", "type": "nominal", "title": title}
+    field["legend"] = {"columns": 6, "symbolLimit": 64}
+    found = {
+        "color": {**field, "scale": domain | {"range": [CLASS_COLORS[k % colors] for k in known]}}
+    }
+    if known and max(known) >= colors:
+        shapes = [SHAPES[k // colors % len(SHAPES)] for k in known]
+        found["shape"] = {**field, "scale": domain | {"range": shapes}}
+    return found
 
 
 def regions(

@@ -1,14 +1,27 @@
-"""Charts over depth: a statistic of every layer, one layer after the other."""
+"""Charts over depth: a statistic of every layer, a line for each kind of layer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from runner.report.charts import Spec, axis, chart, css, palette, quantity, spreads_far, table
+from runner.report.charts import (
+    SHAPES,
+    Spec,
+    axis,
+    chart,
+    css,
+    exact,
+    palette,
+    quantity,
+    span,
+    spreads_far,
+    table,
+)
 
 _NAMED = 14  # layers whose names fit below the axis
+_FAR = 1000.0  # times the smallest: from there numbers of either sign need a logarithmic axis, too
+_TICKS = 4  # powers of ten on either side of 0
 
 
 def position(names: Sequence[str]) -> Spec:
@@ -23,56 +36,64 @@ def position(names: Sequence[str]) -> Spec:
 
 def over_depth(
     names: Sequence[str],
+    kinds: Sequence[str],
     lines: Mapping[str, Sequence[float]],
     title: str,
     *,
     percent: bool = False,
     height: int = 200,
     description: str = "",
-) -> Spec:
-    """One line for each statistic.
+) -> Spec | None:
+    """One line for each statistic and kind of layer; None where there is no number at all.
 
     Args:
         names: of the layers, in order.
-        lines: name -> a number for each layer; NaN: there is none.
+        kinds: of the same; a line through all of them would be a zigzag.
+        lines: name -> a number for each layer; what is not finite is a gap.
         title: of the axis.
         percent: the numbers are shares.
         height: in pixels.
         description: what a reader hears who can't see it.
     """
     several = [name for name, values in lines.items() if any(map(math.isfinite, values))]
+    if not several:
+        return None
     data = table(
         position=[i for _ in several for i in range(len(names))],
         layer=[name for _ in several for name in names],
+        kind=[kind for _ in several for kind in kinds],
         value=[float(value) for name in several for value in lines[name]],
         line=[name for name in several for _ in names],
     )
-    shown = [lines[name] for name in several]
-    y = quantity("value", title, **_scale([v for values in shown for v in values], percent))
-    y["axis"] = {"format": "%"} if percent else axis(log=y["scale"].get("type") == "log")
-    scale = {"domain": several, "range": palette(len(several))}
-    color: Spec = {"field": "line", "type": "nominal", "title": None, "scale": scale}
-    if len(several) > 2:
+    y = quantity("value", title) | _scale([lines[name] for name in several], percent)
+    color: Spec = {"value": css("accent")}
+    if len(several) > 1:
+        color = {"field": "line", "type": "nominal", "title": None}
+        color["scale"] = {"domain": several, "range": palette(len(several))}
         color["legend"] = {"columns": 2}
-    if len(several) == 1:
-        color = {"value": css("accent")}
+    share = {**quantity("value", title), "format": ".3~%"}
     tips = [
-        {"field": "layer", "type": "nominal"},
-        {"field": "line", "type": "nominal", "title": "statistic"},
-        {**quantity("value", title), "format": ".1%" if percent else ".4~g"},
+        exact("layer", "layer"),
+        exact("line", "statistic"),
+        share if percent else exact("value", title),
     ]
+    shape = _shape(kinds)
+    drawn = {"y": y, "color": color}
     return chart(
         data,
         description,
         height,
-        transform=[{"filter": "isValid(datum.value)"}],
-        mark={"type": "line", "point": _point(len(names))},
-        encoding={"x": position(names), "y": y, "color": color, "tooltip": tips},
+        encoding={"x": position(names)},
+        layer=[
+            {"mark": {"type": "line"}, "encoding": drawn | _apart(kinds)},
+            {"mark": _point(len(names)), "encoding": drawn | shape | {"tooltip": tips}},
+        ],
     )
 
 
 def with_theory(
     names: Sequence[str],
+    kinds: Sequence[str],
     measured: Sequence[float],
     predicted: Sequence[float],
     bars: Sequence[tuple[float, float]],
@@ -80,61 +101,115 @@ def with_theory(
     *,
     height: int = 260,
     description: str = "",
-) -> Spec:
+) -> Spec | None:
     """What was measured beside theory's curve, with the band of one error bar about it."""
     low, high = zip(*bars, strict=True)
     data = table(
         position=range(len(names)),
         layer=list(names),
+        kind=list(kinds),
         measured=measured,
         predicted=predicted,
         low=low,
         high=high,
     )
     there = [v for v in (*measured, *predicted) if v > 0]
-    scale = _scale(there, percent=False)
-    above = ">" if scale.get("type") == "log" else ">="
-    x = position(names)
-    y = quantity("measured", title, **scale)
-    y["axis"] = axis(log=scale.get("type") == "log")
+    log = spreads_far(there)
+    above = "> 0" if log else ">= 0"
+    y = quantity("measured", title, **({"type": "log"} if log else {"zero": True}))
+    y["axis"] = axis(log=log)
+    if not log:
+        y["scale"] |= span(measured, predicted, low, high)
     tips = [
-        {"field": "layer", "type": "nominal"},
-        {**quantity("measured", "measured"), "format": ".4~g"},
-        {**quantity("predicted", "theory"), "format": ".4~g"},
-        {**quantity("low", "theory - error bar"), "format": ".4~g"},
-        {**quantity("high", "theory + error bar"), "format": ".4~g"},
+        exact("layer", "layer"),
+        exact("measured", "measured"),
+        exact("predicted", "theory"),
+        exact("low", "theory − error bar"),
+        exact("high", "theory + error bar"),
     ]
-    colors = {"domain": ["measured", "theory"], "range": [css("accent"), css("theory")]}
-    color: Spec = {"type": "nominal", "title": None, "scale": colors}
-    known = {"filter": "isValid(datum.predicted)"}
-    band: Spec = {
-        "transform": [known],
-        "mark": {"type": "area", "opacity": 0.18, "color": css("theory")},
-        "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}},
-    }
-    curve: Spec = {
-        "transform": [known],
-        "mark": {"type": "line", "strokeDash": [5, 4], "strokeWidth": 1.6, "tooltip": None},
-        "encoding": {
-            "y": {**y, "field": "predicted"},
-            "color": {"datum": "theory", **color},
-        },
-    }
-    points: Spec = {
-        "transform": [{"filter": f"isValid(datum.measured) && datum.measured {above} 0"}],
-        "mark": {"type": "line", "point": _point(len(names))},
-        "encoding": {"y": y, "color": {"datum": "measured", **color}, "tooltip": tips},
-    }
-    layers = [band, points, curve] if any(map(math.isfinite, predicted)) else [points]
-    return chart(data, description, height, encoding={"x": x}, layer=layers)
+    labels = ["measured", "theory"]
+    color = {"domain": labels, "range": [css("accent"), css("theory")]}
+    dash = {"domain": labels, "range": [[1, 0], [5, 4]]}
+    legend = {"symbolType": "stroke", "symbolStrokeWidth": 2.5, "symbolSize": 260}
+
+    def named(label: str) -> Spec:
+        # Of one scale each, so that the legend shows the theory dashed.
+        plain: Spec = {"datum": label, "type": "nominal", "title": None, "legend": legend}
+        return {"color": {**plain, "scale": color}, "strokeDash": {**plain, "scale": dash}}
+
+    apart = _apart(kinds)
+    layers: list[Spec] = []
+    known = [{"filter": f"isValid(datum.predicted) && datum.predicted {above}"}]
+    if any(_placed(value, log) for value in predicted):
+        band = {"y": {**y, "field": "low"}, "y2": {"field": "high"}} | apart
+        mark: Spec = {"type": "area", "opacity": 0.18, "color": css("theory"), "tooltip": None}
+        layers.append({"transform": known, "mark": mark, "encoding": band})
+        curve = {"y": {**y, "field": "predicted"}} | named("theory") | apart
+        mark = {"type": "line", "strokeWidth": 1.6, "tooltip": None}
+        layers.append({"transform": known, "mark": mark, "encoding": curve})
+    known = [{"filter": f"isValid(datum.measured) && datum.measured {above}"}]
+    if any(_placed(value, log) for value in measured):
+        line = {"y": y} | named("measured")
+        layers.append({"transform": known, "mark": {"type": "line"}, "encoding": line | apart})
+        points = {"y": y, "color": {"value": css("accent")}, "tooltip": tips} | _shape(kinds)
+        layers.append({"transform": known, "mark": _point(len(names)), "encoding": points})
+    if not layers:
+        return None
+    return chart(data, description, height, encoding={"x": position(names)}, layer=layers)
 
 
-def _scale(values: Sequence[float], percent: bool) -> Spec:
+def _placed(value: float, log: bool) -> bool:
+    return math.isfinite(value) and (value > 0 or (not log and value == 0))
+
+
+def _several(kinds: Sequence[str]) -> list[str]:
+    """The kinds that have a line each; none where no line would have two points."""
+    different = list(dict.fromkeys(kinds))
+    return different if 1 < len(different) < len(kinds) else []
+
+
+def _apart(kinds: Sequence[str]) -> Spec:
+    return {"detail": {"field": "kind", "type": "nominal"}} if _several(kinds) else {}
+
+
+def _shape(kinds: Sequence[str]) -> Spec:
+    several = _several(kinds)
+    if not several:
+        return {}
+    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(several))]
+    scale = {"domain": several, "range": shapes}
+    legend = {"symbolFillColor": css("soft"), "columns": 4}
+    field = {"field": "kind", "type": "nominal", "title": None}
+    return {"shape": {**field, "scale": scale, "legend": legend}}
+
+
+def _scale(lines: Sequence[Sequence[float]], percent: bool) -> Spec:
+    """The scale of the numbers, and its axis."""
+    values = [value for line in lines for value in line if math.isfinite(value)]
     if percent:
-        top = max((v for v in values if math.isfinite(v)), default=1.0)
-        return {"zero": True, "domain": [0, 1]} if top > 0.3 else {"zero": True}
-    return {"type": "log"} if spreads_far(values) else {"zero": True}
+        top = max(values)
+        domain = {"domain": [0, 1]} if top > 0.3 or top == 0 else {}
+        return {"scale": {"zero": True, **domain}, "axis": {"format": "%"}}
+    if spreads_far(values):
+        return {"scale": {"type": "log"}, "axis": axis(log=True)}
+    sizes = [abs(value) for value in values if value]
+    if sizes and max(sizes) > _FAR * min(sizes):
+        return _either_sign(values, min(sizes))
+    return {"scale": {"zero": True, **span(values)}, "axis": axis(log=False)}
 
 
-def _point(count: int) -> Any:
-    return {"size": 36 if count <= 40 else 12, "filled": True}
+def _either_sign(values: Sequence[float], least: float) -> Spec:
+    """Logarithmic on both sides of 0, from the smallest size on; only some powers have a line."""
+    first, last = math.floor(math.log10(least)), math.ceil(math.log10(max(map(abs, values))))
+    step = max(1, math.ceil((last - first) / _TICKS))
+    powers = [float(f"1e{at}") for at in range(last, first - 1, -step)]
+    ticks = [0.0]
+    ticks += [power for power in powers if power <= 10 * max(values)]
+    ticks += [-power for power in powers if -power >= 10 * min(values)]
+    domain = {"domain": [min(0.0, *values), max(0.0, *values)], "nice": False}
+    scale = {"type": "symlog", "constant": least, **domain}
+    return {"scale": scale, "axis": {"values": sorted(ticks), "format": "~e"}}
+
+
+def _point(count: int) -> Spec:
+    return {"type": "point", "filled": True, "size": 36 if count <= 40 else 14, "opacity": 1}

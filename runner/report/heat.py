@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.report.charts import Spec, chart, quantity, table
+from runner.report.charts import Spec, chart, exact, quantity, table
 
 
 def heat(
@@ -56,9 +56,9 @@ def heat(
         mark = {"type": "text", "fontSize": 10}
         cells.append({"mark": mark, "encoding": {"text": text, "color": ink}})
     tips = [
-        {"field": "row", "type": "nominal", "title": axes[0]},
-        {"field": "column", "type": "nominal", "title": axes[1]},
-        {**quantity("value", title), "format": ".4f"},
+        exact("row", axes[0]),
+        exact("column", axes[1]),
+        exact("value", title),
     ]
     return chart(
         data,

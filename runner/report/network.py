@@ -119,9 +119,14 @@ class Network:
 
     def depth(self) -> Iterator[tuple[str, str, charts.Spec]]:
         """Charts of the statistics over the layers."""
-        all_layers = self.material.layers
-        if len(all_layers) < 2:
+        if len(self.material.layers) < 2:
             return
+        for title, note, spec in (self._signal(), *self._statistics()):
+            if spec is not None:
+                yield title, note, spec
+
+    def _signal(self) -> tuple[str, str, charts.Spec | None]:
+        all_layers = self.material.layers
         names = [layer.name for layer in all_layers]
         expected = [self.expected.get(name) for name in names]
         reason = next((e.prediction.reason for e in expected if e and e.prediction.reason), "")
@@ -130,25 +135,29 @@ class Network:
             note = ""
         if reason:
             note = f"{note} It ends where {reason}." if note else f"No prediction: {reason}."
-        yield (
-            "Size of the signal",
-            note,
-            depth.with_theory(
-                names,
-                [rms(layer.statistics) for layer in all_layers],
-                [_root(e.predicted) if e else math.nan for e in expected],
-                [_bar(e) for e in expected],
-                "rms of the outputs",
-                description="Root mean square of every layer's outputs, with theory's prediction",
-            ),
+        spec = depth.with_theory(
+            names,
+            [layer.kind for layer in all_layers],
+            [rms(facts) for facts in self._facts()],
+            [_predicted(e, layer) for e, layer in zip(expected, all_layers, strict=True)],
+            [_bar(e, layer) for e, layer in zip(expected, all_layers, strict=True)],
+            "rms of the outputs",
+            description="Root mean square of every layer's outputs, with theory's prediction",
         )
-        facts = [layer.statistics for layer in all_layers]
+        return "Size of the signal", f"{note} {self._gaps()}".strip(), spec
+
+    def _statistics(self) -> Iterator[tuple[str, str, charts.Spec | None]]:
+        all_layers = self.material.layers
+        names = [layer.name for layer in all_layers]
+        kinds = [layer.kind for layer in all_layers]
+        facts = self._facts()
         for title, shown in (
             ("Mean and spread", ("mean", "std")),
             ("Range", ("min", "max")),
         ):
             lines = {name: [float(f[name]) for f in facts] for name in shown}
-            yield title, "", depth.over_depth(names, lines, "output", description=title)
+            spec = depth.over_depth(names, kinds, lines, "output", description=title)
+            yield title, self._gaps(), spec
         shares = {"exact zeros": [float(f["zero_fraction"]) for f in facts]}
         if self.dead:
             shares["dead neurons"] = [
@@ -158,8 +167,22 @@ class Network:
         yield (
             "What carries nothing",
             f"Dead and saturated: {self.material.said}." if self.dead else "",
-            depth.over_depth(names, shares, "share", percent=True, description="Zeros over depth"),
+            depth.over_depth(
+                names, kinds, shares, "share", percent=True, description="Zeros over depth"
+            ),
         )
+
+    def _facts(self) -> list[dict[str, Any]]:
+        """Each layer's statistics; of finite values alone they would fall back as it explodes."""
+        gone = dict.fromkeys(("mean", "std", "min", "max"), math.nan)
+        return [
+            layer.statistics | (gone if layer.statistics["nonfinite_count"] else {})
+            for layer in self.material.layers
+        ]
+
+    def _gaps(self) -> str:
+        some = any(layer.statistics["nonfinite_count"] for layer in self.material.layers)
+        return "Layers with values that are not finite have no point." if some else ""
 
 
 def _expectations(material: Material) -> list[Expectation]:
@@ -172,13 +195,19 @@ def _expectations(material: Material) -> list[Expectation]:
         return []  # inputs that are not finite, sizes that are missing: the page does without
 
 
-def _root(value: float) -> float:
-    return math.sqrt(value) if value >= 0 else math.nan
+def _root(value: float, layer: Layer) -> float:
+    """NaN also beyond what the layer's numbers can be."""
+    root = math.sqrt(value) if value >= 0 else math.nan
+    return root if root <= float(np.finfo(layer.dtype).max) else math.nan
 
 
-def _bar(one: Expectation | None) -> tuple[float, float]:
+def _predicted(one: Expectation | None, layer: Layer) -> float:
+    return _root(one.predicted, layer) if one else math.nan
+
+
+def _bar(one: Expectation | None, layer: Layer) -> tuple[float, float]:
     if one is None or one.prediction.reason:
         return math.nan, math.nan
     low, high = one.predicted - one.error_bar, one.predicted + one.error_bar
     # A bar that reaches below 0 has no place on a logarithmic axis.
-    return _root(max(low, one.predicted * 1e-2)), _root(high)
+    return _root(max(low, one.predicted * 1e-2), layer), _root(high, layer)

@@ -90,6 +90,7 @@ def _depth(found: Comparison) -> Iterator[tuple[str, str, charts.Spec]]:
     if len(parts) < 2:
         return
     names = [part.name for part in parts]
+    kinds = [_kind(found, part) for part in parts]
     amounts = {
         label: [_amount(part, name) for part in parts]
         for label, name in (("largest", "max_abs"), ("mean", "mean_abs"))
@@ -98,24 +99,27 @@ def _depth(found: Comparison) -> Iterator[tuple[str, str, charts.Spec]]:
         # On a logarithmic axis there is no place for layers that are the same.
         far = charts.spreads_far([v for values in amounts.values() for v in values if v > 0])
         lines = {k: [v if v > 0 or not far else math.nan for v in vs] for k, vs in amounts.items()}
-        yield (
-            "How far apart",
-            "Layers that are the same to the bit have no point." if far else "",
-            depth.over_depth(
-                names,
-                lines,
-                "|A − B| of the outputs",
-                description="Largest and mean absolute difference over depth",
-            ),
+        spec = depth.over_depth(
+            names,
+            kinds,
+            lines,
+            "|A − B| of the outputs",
+            description="Largest and mean absolute difference over depth",
         )
+        note = "Layers that are the same to the bit have no point." if far else ""
+        if spec is not None:
+            yield "How far apart", note, spec
     shares = {"values whose bits differ": [_amount(part, "share") for part in parts]}
-    yield (
-        "How often",
-        "",
-        depth.over_depth(
-            names, shares, "share of values", percent=True, description="Share that differs"
-        ),
+    spec = depth.over_depth(
+        names, kinds, shares, "share of values", percent=True, description="Share that differs"
     )
+    if spec is not None:
+        yield "How often", "", spec
+
+
+def _kind(found: Comparison, part: Part) -> str:
+    layer = found.a.layers.get(part.a) or found.b.layers.get(part.b)
+    return layer.kind if layer else ""
 
 
 def _amount(part: Part, name: str) -> float:
