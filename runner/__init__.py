@@ -5,8 +5,11 @@ Importing this costs next to nothing: what the names stand for is loaded when th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from runner.store.drawn import leave_to as _leave_to
 
 if TYPE_CHECKING:
     from runner.analysis.compare import compare
@@ -33,6 +36,16 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)
     return value
+
+
+def _drawing(name: str) -> Callable[..., Any]:
+    home = "runner.report.plot" if name == "plot" else "runner.report.shown"
+    found: Callable[..., Any] = getattr(import_module(home), name)
+    return found
+
+
+# What is stored shows itself in notebooks, and knows nothing of those who draw.
+_leave_to(_drawing)
 
 
 def __dir__() -> list[str]:

@@ -203,7 +203,7 @@ def test_what_the_store_does_not_take(
     mlflow: Any, inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = runner.load("spiral")
-    run.metadata |= {"params.odd@{key}/x": 1, "params.odd@(key)/x": 2, "params.é": "a\nb",
+    run._row |= {"params.odd@{key}/x": 1, "params.odd@(key)/x": 2, "params.é": "a\nb",
                      f"params.{'k' * 300}": 3, "params.long": "v" * 7000}  # fmt: skip
     entry = of_run(run, outputs=False)
     store = MlflowStore(None, "limits")

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from runner.errors import DamagedError, NotFoundError, RunnerError
-from runner.store import layout, read
+from runner.store import layer as layers
+from runner.store import layout
 from runner.store.claim import claim
 from runner.store.commit import commit, point_latest
 from runner.store.index import resolve, rows, runs
@@ -121,6 +122,30 @@ def test_a_frame_has_a_column_for_each_neuron(stored: Path) -> None:
     )
 
 
+def test_what_is_given_is_a_copy(stored: Path) -> None:
+    run = load(stored)
+    frame = run.frame("dense1")
+    frame.iloc[0, 0] = 99
+    run.metadata["tags"].append("mine")
+    run.metadata["status"] = "mine"
+    run.config["layers"]["a"] = 99
+    fresh = load(stored)
+    assert run.frame("dense1").equals(fresh.frame("dense1"))
+    assert (run.metadata, run.config, run.status) == (fresh.metadata, fresh.config, "FINISHED")
+
+
+@pytest.mark.parametrize("gone", [".", "SHA256SUMS", "layers.parquet"])
+def test_a_run_that_is_gone_or_damaged_still_has_a_name(run_copy: Path, gone: str) -> None:
+    run = load(run_copy)
+    if gone == ".":
+        shutil.rmtree(run_copy)
+    else:
+        (run_copy / gone).write_bytes(b"no")
+    assert repr(run).startswith("<Run f00d: FINISHED, ")
+    assert len(repr(run)) < 300
+    assert "f00d: FINISHED" in run._repr_html_()
+
+
 @pytest.mark.parametrize("size", [1000, 4096, 8192, 100_000])
 @pytest.mark.parametrize("width", [3, 1025])
 def test_batches_have_the_size_that_was_asked(tmp_path: Path, size: int, width: int) -> None:
@@ -153,7 +178,7 @@ def test_a_neuron_of_a_large_file_is_verified_by_itself(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever bit of header, footer or page flips: it is found, or the values are right."""
-    monkeypatch.setattr(read, "_LARGE", 0)
+    monkeypatch.setattr(layers, "_LARGE", 0)
     layer = load(run_copy).layers["dense1"]
     expected = layer.neuron(1)
     assert np.array_equal(expected, outputs(3)[:, 1])

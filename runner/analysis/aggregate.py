@@ -19,9 +19,10 @@ from runner.errors import ConfigError, NotFoundError, UnknownKeyError, clip, sho
 from runner.schema import NOT_IN_HASH
 from runner.store import layout
 from runner.store.index import sound_rows
+from runner.store.layer import Layer
 from runner.store.order import Order
 from runner.store.query import matching
-from runner.store.read import Layer, Run, load
+from runner.store.read import Run, load
 
 FROM_INDEX = (*layout.STATISTICS, "second_moment", "rms")
 """``second_moment`` is the mean square of all outputs, ``rms`` its root: the norm of a sample's

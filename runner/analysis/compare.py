@@ -19,9 +19,10 @@ from runner.analysis.matching import matched
 from runner.analysis.measurement import differences, measure
 from runner.analysis.part import Part
 from runner.errors import DamagedError, NotFoundError
+from runner.store.layer import Layer
 from runner.store.layout import FINISHED, STATISTICS
 from runner.store.pairs import Piece, unequal
-from runner.store.read import Layer, Run, load
+from runner.store.read import Run, load
 
 Check = Literal["digests", "files", "bytes"]
 

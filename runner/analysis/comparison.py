@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from runner.analysis.changes import Change
 from runner.analysis.differences import Tolerance
 from runner.analysis.part import Part
 from runner.errors import clip
-from runner.store import shown
+from runner.store.drawn import draw
 from runner.store.read import Run
 
 if TYPE_CHECKING:
@@ -122,13 +122,7 @@ class Comparison:
         return f"<Comparison {a} {b}: {self.sentence}>"
 
     def _repr_html_(self) -> str:
-        sections = (("configuration", self.config), ("environment", self.environment))
-        lists = "".join(
-            shown.headline(title, *map(str, found)) for title, found in sections if found
-        )
-        tables = "".join(map(_html_table, (self.table(), self.statistics_table())))
-        notes = shown.headline("notes", *self.notes()) if any(self.notes()) else ""
-        return f"{shown.headline(self.sentence)}{lists}{tables}{notes}"
+        return str(draw("of_comparison", self))
 
     def table(self) -> list[tuple[str, ...]]:
         """The parts as text, the heads first."""
@@ -160,12 +154,3 @@ class Comparison:
         for text, parts in said.items():
             every = len(layers) > 1 and parts == layers
             yield f"{'every layer' if every else clip(', '.join(parts), 100)}: {text}"
-
-
-def _html_table(table: Sequence[Sequence[str]]) -> str:
-    """Those of its columns in which anything stands."""
-    if not table:
-        return ""
-    head, *rows = table
-    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
-    return shown.table([head[at] for at in used], [[row[at] for at in used] for row in rows])

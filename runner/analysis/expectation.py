@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from runner.analysis.entries import entry_of
 from runner.analysis.theory import Prediction, predict, unpredicted
-from runner.store.read import Layer, Run
+from runner.store.layer import Layer
+from runner.store.read import Run
 
 _QUANTILES = 256  # stand for more samples than these: the average over each is an integral
 _ROWS = 65536

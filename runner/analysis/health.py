@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runner.analysis.expectation import rms
 from runner.analysis.outputs import NEAR, RANGES
-from runner.store.read import Layer
+from runner.store.layer import Layer
 
 FACTOR = 100.0
 """A layer explodes or vanishes whose rms is so many times that of the inputs, or of it."""

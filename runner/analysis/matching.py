@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.store.read import Layer
+from runner.store.layer import Layer
 
 Pair = tuple[Layer | None, Layer | None]
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from runner import limits
 from runner.analysis.similarity import CrossMoments, bytes_needed
 from runner.errors import ConfigError, TooLargeError
-from runner.store.read import Layer, Run
+from runner.store.layer import Layer
+from runner.store.read import Run
 
 STATISTICS = ("dead", "saturated", "effective_rank", "correlation")
 """``dead``: the share of neurons that put out 0 for every sample.

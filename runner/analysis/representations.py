@@ -22,8 +22,9 @@ from runner.analysis.similarity import (
     svcca,
 )
 from runner.errors import NotFoundError, TooLargeError, UnknownKeyError, clip
+from runner.store.layer import Layer
 from runner.store.pairs import unequal
-from runner.store.read import Layer, Run, load
+from runner.store.read import Run, load
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from runner.analysis.aggregate import derived, layer_statistics
 from runner.analysis.student import Summary, summarise
 from runner.analysis.typed import Value, overrides
-from runner.store.read import Layer, Run
+from runner.store.layer import Layer
+from runner.store.read import Run
 
 WHOLE = ""
 """Stands for the layer of what is of the whole run: its metrics."""

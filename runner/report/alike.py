@@ -11,7 +11,8 @@ from runner.analysis.similarity import CrossMoments, cka
 from runner.report.heat import heat
 from runner.report.page import Page
 from runner.report.sample import Sample, part_of, scattered, spread, thin
-from runner.store.read import Layer, Run
+from runner.store.layer import Layer
+from runner.store.read import Run
 
 _LAYERS = 24  # of each run
 _ROWS = 2048

@@ -17,7 +17,7 @@ from runner.report.drawing import weights_shown
 from runner.report.page import number, seconds
 from runner.report.plane import Plane
 from runner.report.sample import part_of, scattered
-from runner.store.read import Layer
+from runner.store.layer import Layer
 
 CARDS = 40
 """Up to so many layers have a card of their own."""

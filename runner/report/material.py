@@ -13,9 +13,10 @@ from runner.numerics import TILE
 from runner.report.replay import Replay
 from runner.report.sample import READ, Sample, scattered, thin
 from runner.store import layout
+from runner.store.layer import Layer
 from runner.store.layout import INPUTS
 from runner.store.matrix import StoredMatrix
-from runner.store.read import Layer, Run
+from runner.store.read import Run
 
 _WHOLE = 1 << 22
 """Bytes of a file whose sum is compared; of a larger one, the checksums of the pages read are."""

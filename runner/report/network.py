@@ -19,7 +19,7 @@ from runner.report.layers import CARDS, Card
 from runner.report.material import Material
 from runner.report.plane import Plane, plane_over
 from runner.report.sample import part_of, spread
-from runner.store.read import Layer
+from runner.store.layer import Layer
 
 _SIDE = 72  # points along the side of a neuron's response
 

@@ -21,7 +21,8 @@ from runner.report.facts import headline
 from runner.report.layers import CARDS, plane_of
 from runner.report.page import Page, number
 from runner.report.sample import Sample, part_of, scattered, spread, thin
-from runner.store.read import Layer, Run
+from runner.store.layer import Layer
+from runner.store.read import Run
 
 _ACROSS, _DOWN = 240, 96  # cells of a map of differing samples
 _DECADES = 6  # from the largest difference down to where the colour ends

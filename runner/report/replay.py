@@ -16,7 +16,7 @@ from runner.errors import RunnerError
 from runner.forward.network import OURS
 from runner.layers import Dense, Layer
 from runner.numerics import TILE, rule
-from runner.store.read import Layer as StoredLayer
+from runner.store.layer import Layer as StoredLayer
 from runner.store.read import Run
 
 _ACTIVATIONS = {

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from runner.store.claim import Claim, adopt
     from runner.store.commit import point_latest
     from runner.store.index import resolve, rows, runs
+    from runner.store.layer import Layer
     from runner.store.owner import is_alive
-    from runner.store.read import Layer, Run, load
+    from runner.store.read import Run, load
     from runner.store.sweep_claim import claim_sweep
     from runner.store.verify import Finding
     from runner.store.write import RunWriter, StoredFile
@@ -39,7 +40,7 @@ __all__ = [
 _HOME = {
     "Claim": "claim",
     "Finding": "verify",
-    "Layer": "read",
+    "Layer": "layer",
     "Run": "read",
     "RunWriter": "write",
     "StoredFile": "write",

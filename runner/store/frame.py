@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from runner.store import shown
+from runner.store.drawn import draw
 
 
 class RunsFrame(pd.DataFrame):
@@ -15,4 +15,4 @@ class RunsFrame(pd.DataFrame):
         return pd.DataFrame
 
     def _repr_html_(self) -> str:
-        return shown.of_runs(pd.DataFrame(self))
+        return str(draw("of_runs", pd.DataFrame(self)))

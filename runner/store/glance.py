@@ -12,7 +12,7 @@ from runner.store.matrix import numbers
 from runner.store.parquet import reading
 
 if TYPE_CHECKING:
-    from runner.store.read import Layer
+    from runner.store.layer import Layer
 
 _GROUPS = 4
 

@@ -12,8 +12,9 @@ from runner.store import layout, sums
 from runner.store.files import hash_file
 from runner.store.index import run_directories, sweep_directories
 from runner.store.job_folders import run_folders
+from runner.store.layer import Layer
 from runner.store.layout import OutputsDigest
-from runner.store.read import Layer, Run
+from runner.store.read import Run
 from runner.store.run_row import is_complete_without_run_file
 from runner.store.sweeps import INDEX_FILE, known_files, known_rows
 

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from runner.errors import RunnerError, one_line
+
 if TYPE_CHECKING:
     import pandas as pd
 
+    from runner.analysis.comparison import Comparison
     from runner.store.read import Run
 
 _LAYERS, _ROWS = 50, 20
@@ -40,7 +43,10 @@ def of_run(run: Run) -> str:
         " ".join(facts["overrides"] or ()),
         str(facts["error"] or ""),
     )
-    layers = list(run.layers.values())
+    try:
+        layers = list(run.layers.values())
+    except (RunnerError, OSError) as error:
+        return head + headline(one_line(str(error)))
     if not layers:
         return head
     names = ("mean", "std", "min", "max", "zero_fraction")
@@ -57,6 +63,24 @@ def of_run(run: Run) -> str:
     more = len(layers) - len(rows)
     told = f"<p>and {more} more layers</p>" if more else ""
     return head + table(("", "layer", "kind", "outputs", *names), rows) + told
+
+
+def of_comparison(found: Comparison) -> str:
+    """Two runs: in one sentence, what differs around them, part by part."""
+    sections = (("configuration", found.config), ("environment", found.environment))
+    lists = "".join(headline(title, *map(str, some)) for title, some in sections if some)
+    tables = "".join(map(_of_parts, (found.table(), found.statistics_table())))
+    notes = headline("notes", *found.notes()) if any(found.notes()) else ""
+    return f"{headline(found.sentence)}{lists}{tables}{notes}"
+
+
+def _of_parts(lines: Sequence[Sequence[str]]) -> str:
+    """Those of the columns in which anything stands."""
+    if not lines:
+        return ""
+    head, *rows = lines
+    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
+    return table([head[at] for at in used], [[row[at] for at in used] for row in rows])
 
 
 def of_runs(frame: pd.DataFrame) -> str:
