@@ -11,23 +11,42 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; gives its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # What is loaded until somebody else takes them is ours to leave without a word.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _leave)
+    from runner import console
+    from runner.errors import RunnerError
+
+    console.open_streams()
+    try:
+        code = _answer(list(sys.argv[1:] if argv is None else argv))
+        console.flush()
+    except RunnerError as error:
+        console.say(error.line())
+        return error.exit_code
+    return code
+
+
+def _answer(arguments: Sequence[str]) -> int:
+    from runner import console
+
     first = arguments[0] if arguments else ""
     if first in ("-h", "--help") or "--help" in arguments or "-h" in arguments:
         from runner.cli import HELP, VERBS
 
         if first not in VERBS:
-            print(HELP)
+            console.out(HELP)
             return 0
     if "--version" in arguments:
         import runner
 
-        print(f"runner {runner.__version__}")
+        console.out(f"runner {runner.__version__}")
         return 0
     if any(text.partition("=")[0] in ("-sc", "--shell-completion") for text in arguments):
         from runner.completion import main as completion
 
         return completion(arguments)
+    _be_somewhere()
     if first == "reproduce":
         from runner.app.reproduce import main as reproduce
 
@@ -40,12 +59,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     # Nothing of what is imported becomes garbage; looking for it takes a tenth of a small run.
     gc.disable()
-    # What is loaded until then is ours to leave without a word.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _leave)
     from runner.app.start import main as app
 
     return app(arguments)
+
+
+def _be_somewhere() -> None:
+    """Outputs, tables and modules are looked for in the current folder."""
+    from runner.errors import UsageError
+
+    try:
+        os.getcwd()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"the current folder is gone ({reason}): cd to another") from None
 
 
 def _leave(number: int, _: object) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+from runner.errors import AccessError
 
 _BAR_AFTER = 1.0  # seconds: a shorter run is over before a bar would say anything
 
@@ -85,27 +89,95 @@ def safe_line(text: str) -> str:
     return safe(text).replace("\n", "\\n")
 
 
+def open_streams() -> None:
+    """Makes the three standard streams fit to be used, however the program was started.
+
+    One that was closed (``>&-``) leads nowhere: a file that were opened in its place would get
+    what is printed. A character that stdout has no name for is spelt out.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def give(path: object) -> None:
-    """The directory of a run or a sweep: on stdout, to be read by programs to the byte."""
+    """The directory of a run or a sweep: on stdout, to be read by programs to the byte.
+
+    Raises:
+        AccessError: it can't be written.
+    """
     text = f"{path}\n"
     if sys.stdout.isatty():
         text = safe(text)
-    sys.stdout.flush()
-    try:
-        sys.stdout.buffer.write(os.fsencode(text))
-    except AttributeError:  # replaced by somebody, a notebook for instance
-        sys.stdout.write(text)
-    sys.stdout.flush()
+
+    def write() -> None:
+        sys.stdout.flush()
+        try:
+            sys.stdout.buffer.write(os.fsencode(text))
+        except AttributeError:  # replaced by somebody, a notebook for instance
+            sys.stdout.write(text)
+        sys.stdout.flush()
+
+    _on_stdout(write)
 
 
 def out(text: str) -> None:
-    """What was asked for, on stdout."""
-    print(safe(text))
+    """What was asked for, on stdout.
+
+    Raises:
+        AccessError: it can't be written.
+    """
+    _on_stdout(lambda: print(safe(text)))
+
+
+def flush() -> None:
+    """Sends off what is still held back of stdout.
+
+    Raises:
+        AccessError: it can't be written.
+    """
+    _on_stdout(sys.stdout.flush)
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal: stderr, so that stdout holds results alone."""
-    print(safe(text), file=sys.stderr, flush=True)
+    """A line for the person at the terminal: stderr, so that stdout holds results alone.
+
+    Where it can't be written there is nobody to be told.
+    """
+    try:
+        print(safe(text), file=sys.stderr, flush=True)
+    except OSError:
+        _leads_nowhere(sys.stderr)
+
+
+def _on_stdout(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough: `runner ls | head`.
+        _leads_nowhere(sys.stdout)
+    except OSError as error:
+        _leads_nowhere(sys.stdout)
+        raise AccessError("standard output", error.strerror or str(error)) from error
+
+
+def _leads_nowhere(stream: TextIO) -> None:
+    """From now on; what is still held back would fail again at the end of the program."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

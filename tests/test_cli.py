@@ -256,6 +256,15 @@ def test_before_the_first_run(program: Program) -> None:
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), verb
 
 
+def test_options_stand_anywhere(stored: Program) -> None:
+    done = stored.start("compare", "run-9", "--json", "run-10", "--atol", "0")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)
+    done = stored.start("rm", "run-9", "--yes", "nothing")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no run nothing" in done.stderr
+
+
 def test_help_lists_the_verbs(program: Program) -> None:
     for asked in ("--help", "-h"):
         done = program.start(asked)

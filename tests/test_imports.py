@@ -20,6 +20,7 @@ FLOORS = (
     {"__main__", "sweep"},
     {"completion"},
     {"app", "cli"},
+    {"arguments", "ending"},
     {"export"},
     {"job", "console"},
     {"report"},

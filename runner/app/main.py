@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import sys
+import io
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
@@ -47,31 +46,24 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
     add_current_folder()
     with hydra_session(args.config_dir, args.config_path) as hydra:
         if args.hydra_help or args.cfg or args.info or args.shell_completion:
-            with speaking_our_words(hydra, args.overrides), _readers_may_leave():
+            # Printed and logged line by line, each line that stdout refuses would be told of.
+            said, code = io.StringIO(), 0
+            with speaking_our_words(hydra, args.overrides):
                 check_overrides(args.overrides)
                 try:
-                    _answer(hydra, args)
+                    with redirect_stdout(said):
+                        _answer(hydra, args)
                 except SystemExit as error:
                     if isinstance(error.code, str):
                         raise UsageError(error.code) from None
-                    return 2 if error.code else 0  # Hydra has said why
-            return 0
+                    code = 2 if error.code else 0  # Hydra has said why
+            console.give(said.getvalue().removesuffix("\n"))
+            return code
         if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
             return run_sweep(hydra, args.config_name, args.overrides)
         result = run_single(hydra, args.config_name, args.overrides, keep=keep)
     console.give(result.directory)
     return 0
-
-
-@contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    """``--info | head`` ends as other programs do: logging would tell of every line it lost."""
-    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        yield
-        sys.stdout.flush()
-    finally:
-        signal.signal(signal.SIGPIPE, before)
 
 
 def _only_once(argv: Sequence[str]) -> None:

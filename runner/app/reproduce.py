@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,12 +19,13 @@ from runner.analysis.compare import compare
 from runner.analysis.comparison import Comparison
 from runner.app.hints import explain_value
 from runner.app.plain import plain
-from runner.app.start import answering
 from runner.app.start_folder import explain_module, is_table, start_folder, table_folder
 from runner.app.start_folder import text as folder_as_hydra_has_it
 from runner.app.work import usual
+from runner.arguments import Parser
 from runner.data.table import FOLDER
-from runner.errors import ConfigError, NotFoundError, UntrustedError, UsageError
+from runner.ending import answering
+from runner.errors import ConfigError, NotFoundError, UntrustedError
 from runner.job import Job
 from runner.schema import OPTIONS, Config
 from runner.store import layout, load
@@ -156,14 +156,9 @@ def _fresh_directory() -> Path:
     return Path("outputs").absolute() / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}"
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"reproduce: {message}; see runner reproduce --help")
-
-
-def parser() -> ArgumentParser:
+def parser() -> Parser:
     """What the verb takes."""
-    parser = _Parser(
+    parser = Parser(
         prog="runner reproduce",
         description="Runs a stored run again from its saved configuration, and checks every bit.",
     )
@@ -183,7 +178,7 @@ def parser() -> ArgumentParser:
 def _main(argv: Sequence[str]) -> int:
     from runner.app.folders import add_current_folder
 
-    args = parser().parse_args(argv)
+    args = parser().parse(argv)
     trust = [module for text in args.trust for module in text.split(",") if module]
     add_current_folder()
     directory = args.dir.absolute() if args.dir else None

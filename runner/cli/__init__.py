@@ -6,14 +6,12 @@ but ``reproduce``, which composes and runs, is :mod:`runner.app.reproduce`.
 
 from __future__ import annotations
 
-import sys
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
 
-from runner import console
-from runner.errors import RunnerError, UsageError, clip, nearest, refusal
+from runner.arguments import Parser
+from runner.ending import answering
+from runner.errors import UsageError, clip, nearest
 
 VERBS = {
     "ls": "the runs, newest first",
@@ -59,13 +57,6 @@ Exit codes: 0 done, 1 a run failed, a comparison differs or damage was found, 2 
 )
 
 
-class _Parser(ArgumentParser):
-    """argparse, whose complaints are one line of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog.removeprefix('runner ')}: {message}; see {self.prog} --help")
-
-
 def _signed(arguments: Sequence[str]) -> list[str]:
     """`--sort -KEY` as argparse takes it, which would look for an option called -KEY."""
     joined: list[str] = []
@@ -79,32 +70,18 @@ def _signed(arguments: Sequence[str]) -> list[str]:
 
 def main(argv: Sequence[str]) -> int:
     """Does what the verb asks for; gives the exit code."""
-    try:
-        verb, *rest = argv
-        if verb not in VERBS:
-            match = nearest(verb, VERBS)
-            hint = f"did you mean {match}?" if match else f"verbs: {', '.join(VERBS)}"
-            shown = verb if verb.isprintable() and verb.strip() else ascii(verb)
-            raise UsageError(
-                f"{clip(shown, 60)}: neither a verb nor key=value; {hint} (see --help)"
-            )
-        module = import_module(f"runner.cli.{verb}")
-        parser = _Parser(prog=f"runner {verb}", description=VERBS[verb])
-        module.arguments(parser)
-        code: int = module.do(parser.parse_args(_signed(rest)))
-        return code
-    except RunnerError as error:
-        console.say(error.line())
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough: `runner ls | head`.
-        sys.stdout = None
-        return 0
-    except OSError as error:
-        refused = refusal(error)
-        if refused is None:
-            raise
-        console.say(refused.line())
-        return refused.exit_code
+    return answering(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str]) -> int:
+    verb, *rest = argv
+    if verb not in VERBS:
+        match = nearest(verb, VERBS)
+        hint = f"did you mean {match}?" if match else f"verbs: {', '.join(VERBS)}"
+        shown = verb if verb.isprintable() and verb.strip() else ascii(verb)
+        raise UsageError(f"{clip(shown, 60)}: neither a verb nor key=value; {hint} (see --help)")
+    module = import_module(f"runner.cli.{verb}")
+    parser = Parser(prog=f"runner {verb}", description=VERBS[verb])
+    module.arguments(parser)
+    code: int = module.do(parser.parse(_signed(rest)))
+    return code

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from runner import console
-from runner.cli.printing import as_json, cell, short
+from runner.cli.printing import as_csv, as_json, cell, short
 from runner.cli.tables import STATUS, Column, draw
 from runner.errors import NotFoundError, UnknownKeyError, clip
 
@@ -50,12 +49,8 @@ def do(args: Namespace) -> int:
         names = columns if args.columns else None
         console.out(as_json([_plain(row, names) for row in found]))
     elif args.csv:
-        import csv
-
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        for row in found:
-            writer.writerow([console.safe(cell(row.get(key))) for key in columns.values()])
+        lines = [[cell(row.get(key)) for key in columns.values()] for row in found]
+        console.out(as_csv([list(columns), *lines]))
     elif found:
         cells = [[short(key, row.get(key)) for key in columns.values()] for row in found]
         draw([_shown(name, key, args.columns is None) for name, key in columns.items()], cells)

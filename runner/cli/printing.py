@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +13,22 @@ from runner import console
 
 
 def as_json(value: Any) -> str:
-    """Indented JSON, without a character that a terminal obeys."""
+    """Indented JSON, without a character that a terminal obeys, or that stdout has no name for."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8", "surrogatepass")
+    except UnicodeEncodeError:
+        text = json.dumps(plain(value), indent=2)
     return console.CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def as_csv(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as CSV, without a character that a terminal obeys."""
+    import csv
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().removesuffix("\n")
 
 
 def plain(value: Any) -> Any:

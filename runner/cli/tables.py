@@ -55,7 +55,7 @@ def draw(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     if not on_terminal():
         kept = [at for at, column in enumerate(columns) if column.plain]
         cells = [[row[at] for at in kept] for row in rows]
-        print(console.table([columns[at].head for at in kept], cells))
+        console.out(console.table([columns[at].head for at in kept], cells))
         return
     from rich.console import Console
 
@@ -107,13 +107,12 @@ def terminal_width() -> int:
 
 def say_head(text: str) -> None:
     """A headline: bold on a terminal."""
-    text = console.safe(text)
     if not on_terminal():
-        print(text)
+        console.out(text)
         return
     from rich.console import Console
 
-    Console().print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
+    Console().print(console.safe(text), style="bold", markup=False, highlight=False, soft_wrap=True)
 
 
 def histogram(values: Any, bins: int = 12) -> str:

@@ -48,6 +48,8 @@ def matching(
         UnknownKeyError: it names a key that no row has.
         UsageError: it is no expression that SQLite understands.
     """
+    if not condition.isascii() and condition.encode("utf-8", "ignore").decode() != condition:
+        raise UsageError(f"{option} {clip(condition, 80)!r}: has bytes that are no UTF-8")
     columns = sorted({key for row in rows for key in row})
     text, used = _quoted(condition, columns, option)
     if not rows:
@@ -105,7 +107,9 @@ def _column(name: str, columns: Sequence[str]) -> str | None:
 
 
 def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, str):  # a path may have bytes that are no UTF-8
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value, ensure_ascii=False, default=str)
