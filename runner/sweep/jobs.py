@@ -83,6 +83,7 @@ def _grid(arguments: Sequence[str], options: Mapping[str, Any], composer: Compos
 def _check_composable(grid: Points, jobs: Jobs, composer: Composer) -> None:
     """Composes every value once, so that what Hydra refuses is said before the first job."""
     seen: set[str] = set()
+    values = sum(len(value) for axis in grid.axes for value in axis.values)
     for number, job in enumerate(jobs):
         if seen.issuperset(job):
             continue
@@ -93,7 +94,7 @@ def _check_composable(grid: Points, jobs: Jobs, composer: Composer) -> None:
             raise
         except Exception as error:
             raise translate(error, job, {}) from error
-        if len(seen) == sum(len(value) for axis in grid.axes for value in axis.values):
+        if len(seen) == values:
             return
 
 
