@@ -82,6 +82,13 @@ class NotFoundError(RunnerError, LookupError):
         super().__init__(f"no {kind} {shown}: {hint or _did_you_mean(asked, self.available)}")
 
 
+class UnknownLayerError(NotFoundError, KeyError):
+    """No layer by that name: as a mapping says so, with the names that there are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError's own would be in quotes
+
+
 class UntrustedError(RunnerError, PermissionError):
     """A class outside the package whose module the user has not named in ``trust``."""
 

@@ -27,6 +27,7 @@ from runner.store.read import Run, load
 from runner.store.spec import spec_text
 from runner.store.sweep_claim import claim_sweep
 from runner.store.sweeps import job_row, known_rows, rebuild, row_of_run, write_index
+from runner.store.verify import verify
 from runner.store.write import RunWriter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -210,6 +211,29 @@ def test_a_neuron_of_a_large_file_is_verified_by_itself(
         load(run_copy).layers["dense1"].neuron(2)
 
 
+def test_pages_that_were_exchanged_are_found_by_the_sum(
+    run_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "_LARGE", 0)
+    layer = load(run_copy).layers["dense1"]
+    assert layer.path is not None
+    file = run_copy / layer.path
+    data = bytearray(file.read_bytes())
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    a, b = (
+        slice(c.data_page_offset, c.data_page_offset + c.total_compressed_size)
+        for c in map(group.column, range(2))
+    )
+    data[a], data[b] = data[b], data[a]
+    file.write_bytes(data)
+    assert [finding.path for finding in verify(run_copy)] == [file]
+    with pytest.raises(DamagedError):
+        _ = load(run_copy).layers["dense1"].outputs
+    with pytest.raises(TypeError):
+        layer.neuron("1")  # type: ignore[arg-type]
+    assert np.array_equal(layer.neuron(np.int64(2)), outputs(3)[:, 2])  # type: ignore[arg-type]
+
+
 def test_rows_that_were_kept_and_those_that_were_not(tmp_path: Path) -> None:
     first = load(store_run(tmp_path / "first", kept=100)).layers["dense1"]
     assert (first.kept_rows, first.n_samples) == (100, 9000)
@@ -225,6 +249,9 @@ def test_an_unknown_layer_is_answered_with_those_there(stored: Path) -> None:
     assert "dense2" not in run.layers
     with pytest.raises(NotFoundError, match="did you mean dense1"):
         _ = run.layers["dense2"]
+    with pytest.raises(KeyError) as refusal:
+        _ = run.layers["dense2"]
+    assert str(refusal.value).startswith("no layer dense2: did you mean")
 
 
 def _flip(path: Path, at: int) -> None:

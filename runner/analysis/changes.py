@@ -100,6 +100,10 @@ def leaves(prefix: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, float) and isinstance(b, float) and a != a:
         return b != b
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     # 1 and True are equal to Python, and not the same configuration.
     return a is b or (isinstance(a, bool) == isinstance(b, bool) and bool(a == b))
 

@@ -60,9 +60,23 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | None = None) -> Run:
         overrides: as on the command line: ``["layers=two_dense", "data.samples=100"]``.
         config_dir: a folder with configuration of your own, as ``-cd`` takes it.
 
+    Returns:
+        The finished run, below ``outputs`` in the current folder; see :func:`runner.load`.
+
     Raises:
-        RunnerError: the configuration cannot be run, or the run failed.
+        TypeError: the overrides are no list of texts.
+        ConfigError: the configuration cannot be run; nothing was written.
+        LayerFailedError: a class of yours raised; the run is stored as FAILED.
+        WriteError: the disk is full, or not yours to write on.
+        RunnerError: anything else that was refused.
+
+    >>> run = runner.run(["layers=one_dense", "data.samples=5"])  # doctest: +SKIP
+    >>> run.layers["dense1"].outputs.shape  # doctest: +SKIP
+    (15, 3)
     """
+    if isinstance(overrides, str) or not all(isinstance(text, str) for text in overrides):
+        told = one_line(repr(overrides), 60)
+        raise TypeError(f'overrides={told}: a list of texts is needed: ["data.samples=100"]')
     with hydra_session(config_dir) as hydra:
         return load(run_single(hydra, None, list(overrides), quiet=True).directory)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,11 +98,13 @@ def _columns(found: list[dict[str, Any]], asked: str | None) -> dict[str, str]:
 
 def _plain(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> dict[str, Any]:
     """A row for JSON, whose configuration is an object and no text."""
+    from runner.store.plain import from_json
+
     chosen = {name: row.get(key) for name, key in columns.items()} if columns else dict(row)
     config = chosen.get("config")
     if isinstance(config, str):
         with contextlib.suppress(ValueError):
-            chosen["config"] = json.loads(config)
+            chosen["config"] = from_json(config)
     return chosen
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from runner.job.secrecy import Secrets
 from runner.schema import BY_TARGET, NOT_IN_HASH, OPTIONS, Config
+from runner.store.plain import to_json
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Job:
     @property
     def config_json(self) -> str:
         """The configuration as it is stored in ``run.parquet``."""
-        return json.dumps(self.stored, ensure_ascii=False)
+        return to_json(self.stored)
 
     @property
     def config_hash(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import DamagedError, NotFoundError
+from runner.errors import DamagedError, NotFoundError, UnknownLayerError
 from runner.store import layout
 from runner.store.drawn import draw
 
@@ -74,16 +75,23 @@ class Layer:
         return self._matrix.shape[0] if self.path else 0
 
     def neuron(self, index: int) -> NDArray[Any]:
-        """The outputs of one neuron, (rows,); no other column is read.
+        """The outputs of one neuron, (rows,), read-only; no other column is read.
 
         Of a large file that is not compressed, only the pages of this column are verified: their
-        checksums, their headers, and that they lie where they were written. Comparing all of it
-        with its sum, as is done before anything else is read, takes ten times as long.
+        checksums, their headers, and that the column lies where it was written. Comparing all of it
+        with its sum, as is done before anything else is read, takes ten times as long. That a page
+        was put in the place of another, whole, only that tells: ``runner verify``, or
+        :attr:`outputs`.
+
+        Args:
+            index: from 0.
 
         Raises:
+            TypeError: it is no whole number.
             NotFoundError: there is no such neuron, or no outputs were kept.
             DamagedError: the neuron's outputs are not what was written.
         """
+        index = operator.index(index)
         if not 0 <= index < self.n_neurons:
             there = f"there is: 0 to {self.n_neurons - 1}"
             raise NotFoundError("neuron", str(index), (), hint=there)
@@ -169,7 +177,7 @@ class Layers(dict[str, Layer]):
     """Name -> layer, in order; a name that isn't there is answered with those that are."""
 
     def __missing__(self, name: str) -> Layer:
-        raise NotFoundError("layer", str(name), self)
+        raise UnknownLayerError("layer", str(name), self)
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from runner.store import layout
 from runner.store.drawn import draw
 from runner.store.layer import Layer, Layers, read_only
 from runner.store.owner import is_alive
+from runner.store.plain import from_json
 from runner.store.run_row import read_row
 from runner.store.sums import Files
 
@@ -72,7 +72,7 @@ class Run:
             DamagedError: it is no JSON, which can only be where the sums were not compared.
         """
         try:
-            config: dict[str, Any] = json.loads(self._row["config"])
+            config: dict[str, Any] = from_json(self._row["config"])
         except (TypeError, ValueError) as error:
             path = self.path / layout.RUN_FILE
             raise DamagedError(path, f"its configuration can't be read: {error}") from error
