@@ -169,6 +169,15 @@ def test_light_and_dark(book: Path, reader: Reader) -> None:
     assert light[1] != dark[1]  # charts take part
 
 
+def test_a_run_that_explodes(place: Program, reader: Reader) -> None:
+    deep = ("layers=mlp", "layers.mlp.depth=9", "layers.mlp.width=8", "layers.mlp.activation=relu")
+    run = place.run(*deep, "layers.mlp.weight_scale=1e9", "data.samples=10")
+    page = reader.open(page_of(place, str(run)))
+    assert "not finite" in page.locator("#network").inner_text()
+    assert "Layers with values that are not finite have no point" in page.content()
+    assert min(drawn(page)[:6]) > 0
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_nothing_sticks_out(book: Path, reader: Reader, width: int) -> None:
     page = reader.open(book, width=width)
@@ -252,6 +261,7 @@ def test_a_sweep(sweep: Path, reader: Reader, place: Program) -> None:
     curves = page.locator("[data-curve] svg")
     assert curves.count() == 4  # two keys, each against itself and over depth
     marks = ".mark-line path, .mark-symbol path, .mark-area path"
+    assert page.locator("[data-choose=layer]").first.input_value() == "last layer"
     before = page.locator("[data-curve=key]").first.locator(marks).count()
     assert before > 0
     page.locator("[data-choose=statistic]").first.select_option("zero_fraction")

@@ -20,6 +20,7 @@ from runner.report import png
 from runner.report.bars import histogram
 from runner.report.charts import table, themed
 from runner.report.cloud import scatter
+from runner.report.depth import over_depth as over_layers
 from runner.report.layers import plane_of
 from runner.report.replay import Replay
 from runner.report.sample import part_of, scattered, spread, thin
@@ -132,6 +133,49 @@ def test_charts_take_anything() -> None:
     assert "var(--" not in json.dumps(spec)
 
 
+def test_an_axis_of_one_value_has_an_extent() -> None:
+    for value in (0.0, 3.0, -1e-30):
+        spec = scatter(np.array([[value, 1.0], [value, 2.0]]), ("a", "b"))
+        low, high = spec["encoding"]["x"]["scale"]["domain"]
+        assert low < value < high
+        assert "domain" not in spec["encoding"]["y"]["scale"]
+
+
+def test_more_classes_than_colours_have_shapes() -> None:
+    points = np.zeros((20, 2))
+    encoding = scatter(points, ("a", "b"), classes=np.arange(20))["encoding"]
+    colors, shapes = (encoding[name]["scale"]["range"] for name in ("color", "shape"))
+    assert len(set(zip(colors, shapes, strict=True))) == 20
+    assert "shape" not in scatter(points, ("a", "b"), classes=np.arange(20) % 8)["encoding"]
+
+
+def test_over_depth_there_is_a_line_for_each_kind() -> None:
+    names, kinds = ["a", "b", "c", "d"], ["Dense", "ReLU", "Dense", "ReLU"]
+    spec = over_layers(names, kinds, {"mean": [1, 2, 3, 4]}, "output")
+    assert spec is not None
+    assert spec["layer"][0]["encoding"]["detail"]["field"] == "kind"
+    assert "shape" in spec["layer"][1]["encoding"]
+    one = over_layers(names, ["Dense"] * 4, {"mean": [1, 2, 3, 4]}, "output")
+    assert one is not None
+    assert "detail" not in one["layer"][0]["encoding"]
+    assert over_layers(names, kinds, {"mean": [np.nan] * 4}, "output") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        ({"mean": [1.0, 2.0]}, None),
+        ({"mean": [1.0, 1e-4]}, "log"),
+        ({"mean": [-1.0, 1e-3], "std": [5.0, 1e-4]}, "symlog"),
+        ({"mean": [-1e-20, 1e-18], "std": [5.0, 1.0]}, None),  # rounding alone
+    ],
+)
+def test_an_axis_suits_its_numbers(lines: dict[str, list[float]], kind: str | None) -> None:
+    spec = over_layers(["a", "b"], ["Dense"] * 2, lines, "output")
+    assert spec is not None
+    assert spec["layer"][0]["encoding"]["y"]["scale"].get("type") == kind
+
+
 def test_the_main_plane_of_many_columns() -> None:
     random = np.random.RandomState(0)
     rows = random.randn(50, 2) @ random.randn(2, 700)
@@ -188,6 +232,7 @@ def test_marks(made: Callable[..., Run]) -> None:
         (["save=first", "save.rows=20"], ["the first 20 of 300 samples"]),
         (["data=book_sample", "layers=book_two_layers"], ["1 sample"]),
         (["data=sine"], ["Inputs and targets"]),
+        (["data.classes=12", "layers.dense2.n_neurons=12"], ["of 12 classes are chosen somewhere"]),
         (["data=normal", "data.features=6"], ["component 1 ("]),
         (
             ["layers=mlp", "layers.mlp.depth=60", "layers.mlp.width=8"],

@@ -95,6 +95,8 @@ def config() -> Spec:
         "symbolSize": 70,
         "symbolStrokeWidth": 0,
         "symbolOpacity": 1,
+        # One below the other: side by side the second is cut off where the chart is narrow.
+        "layout": {"bottom": {"direction": "vertical", "anchor": "start", "margin": 4}},
     }
     return {
         "background": "transparent",

@@ -103,6 +103,7 @@ def regions(
     picture: str,
     corners: tuple[tuple[float, float], tuple[float, float]],
     axes: tuple[str, str],
+    labels: Sequence[tuple[float, float, str]] = (),
 ) -> Spec:
     """Points over a picture of the plane that they lie in.
 
@@ -112,6 +113,7 @@ def regions(
         picture: its address.
         corners: the plane's lowest and highest values, of either axis.
         axes: the names of the two columns.
+        labels: texts and where they stand in the plane.
     """
     above = scatter(points, axes, classes=classes, height=460)
     (x0, y0), (x1, y1) = corners
@@ -137,5 +139,16 @@ def regions(
         above["data"],
         "Decision regions over the input plane, with the samples",
         460,
-        layer=[below, {"mark": mark, "encoding": encoding}],
+        layer=[below, {"mark": mark, "encoding": encoding}, *_texts(labels, encoding)],
     )
+
+
+def _texts(labels: Sequence[tuple[float, float, str]], encoding: Spec) -> list[Spec]:
+    if not labels:
+        return []
+    x, y, texts = zip(*labels, strict=True)
+    mark = {"type": "text", "fontSize": 15, "fontWeight": 700, "color": css("ink")}
+    halo = mark | {"stroke": css("paper"), "strokeWidth": 4, "strokeJoin": "round"}
+    shown = {"x": encoding["x"], "y": encoding["y"], "text": {"field": "text", "type": "nominal"}}
+    data = table(x=x, y=y, text=texts)
+    return [{"data": data, "mark": one, "encoding": shown} for one in (halo, mark)]

@@ -31,7 +31,8 @@ def position(names: Sequence[str]) -> Spec:
         named = {"field": "layer", "type": "ordinal", "title": "layer", "sort": None}
         return {**named, "axis": below}
     title = f"layer, by its position from 0 to {len(names) - 1}"
-    return {**quantity("position", title, nice=False, zero=False), "axis": {"tickMinStep": 1}}
+    domain = [0, len(names) - 1]
+    return {**quantity("position", title, nice=False, domain=domain), "axis": {"tickMinStep": 1}}
 
 
 def over_depth(
@@ -138,20 +139,32 @@ def with_theory(
         return {"color": {**plain, "scale": color}, "strokeDash": {**plain, "scale": dash}}
 
     apart = _apart(kinds)
-    layers: list[Spec] = []
-    known = [{"filter": f"isValid(datum.predicted) && datum.predicted {above}"}]
-    if any(_placed(value, log) for value in predicted):
-        band = {"y": {**y, "field": "low"}, "y2": {"field": "high"}} | apart
-        mark: Spec = {"type": "area", "opacity": 0.18, "color": css("theory"), "tooltip": None}
-        layers.append({"transform": known, "mark": mark, "encoding": band})
-        curve = {"y": {**y, "field": "predicted"}} | named("theory") | apart
-        mark = {"type": "line", "strokeWidth": 1.6, "tooltip": None}
-        layers.append({"transform": known, "mark": mark, "encoding": curve})
+    theory = [{"filter": f"isValid(datum.predicted) && datum.predicted {above}"}]
     known = [{"filter": f"isValid(datum.measured) && datum.measured {above}"}]
-    if any(_placed(value, log) for value in measured):
-        line = {"y": y} | named("measured")
-        layers.append({"transform": known, "mark": {"type": "line"}, "encoding": line | apart})
-        points = {"y": y, "color": {"value": css("accent")}, "tooltip": tips} | _shape(kinds)
+    area: Spec = {"type": "area", "opacity": 0.18, "color": css("theory"), "tooltip": None}
+    band = {"y": {**y, "field": "low"}, "y2": {"field": "high"}} | apart
+    line = {"y": y} | named("measured") | apart
+    curve = {"y": {**y, "field": "predicted"}} | named("theory") | apart
+    points = {"y": y, "color": {"value": css("accent")}, "tooltip": tips} | _shape(kinds)
+    layers: list[Spec] = []
+    has_theory = any(_placed(value, log) for value in predicted)
+    has_measured = any(_placed(value, log) for value in measured)
+    if has_theory:
+        layers.append({"transform": theory, "mark": area, "encoding": band})
+        # Where a kind has one layer, there is no band between two.
+        alone = [{"filter": {"field": "kind", "oneOf": _alone(kinds)}}]
+        rule: Spec = {"type": "rule", "strokeWidth": 8, "opacity": 0.25, "color": css("theory")}
+        if _alone(kinds):
+            layers.append({"transform": theory + alone, "mark": rule, "encoding": band})
+            tick: Spec = {"type": "tick", "color": css("theory"), "thickness": 1.6, "size": 16}
+            level = {"y": {**y, "field": "predicted"}}
+            layers.append({"transform": theory + alone, "mark": tick, "encoding": level})
+    if has_measured:
+        layers.append({"transform": known, "mark": {"type": "line"}, "encoding": line})
+    if has_theory:
+        dashed: Spec = {"type": "line", "strokeWidth": 1.6, "tooltip": None}
+        layers.append({"transform": theory, "mark": dashed, "encoding": curve})
+    if has_measured:
         layers.append({"transform": known, "mark": _point(len(names)), "encoding": points})
     if not layers:
         return None
@@ -168,6 +181,11 @@ def _several(kinds: Sequence[str]) -> list[str]:
     return different if 1 < len(different) < len(kinds) else []
 
 
+def _alone(kinds: Sequence[str]) -> list[str]:
+    """The kinds that have one layer, where others have more."""
+    return [kind for kind in _several(kinds) if list(kinds).count(kind) == 1]
+
+
 def _apart(kinds: Sequence[str]) -> Spec:
     return {"detail": {"field": "kind", "type": "nominal"}} if _several(kinds) else {}
 
@@ -178,7 +196,7 @@ def _shape(kinds: Sequence[str]) -> Spec:
         return {}
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(several))]
     scale = {"domain": several, "range": shapes}
-    legend = {"symbolFillColor": css("soft"), "columns": 4}
+    legend = {"symbolFillColor": css("soft"), "columns": 3}
     field = {"field": "kind", "type": "nominal", "title": None}
     return {"shape": {**field, "scale": scale, "legend": legend}}
 
@@ -192,23 +210,32 @@ def _scale(lines: Sequence[Sequence[float]], percent: bool) -> Spec:
         return {"scale": {"zero": True, **domain}, "axis": {"format": "%"}}
     if spreads_far(values):
         return {"scale": {"type": "log"}, "axis": axis(log=True)}
-    sizes = [abs(value) for value in values if value]
-    if sizes and max(sizes) > _FAR * min(sizes):
-        return _either_sign(values, min(sizes))
+    # A mean that is 0 but for rounding must not set the scale of what stands beside it.
+    least = max(
+        (
+            min(sizes)
+            for line in lines
+            if (sizes := [abs(v) for v in line if v and math.isfinite(v)])
+        ),
+        default=0.0,
+    )
+    if least and max(map(abs, values)) > _FAR * least:
+        return _either_sign(values, least)
     return {"scale": {"zero": True, **span(values)}, "axis": axis(log=False)}
 
 
 def _either_sign(values: Sequence[float], least: float) -> Spec:
-    """Logarithmic on both sides of 0, from the smallest size on; only some powers have a line."""
-    first, last = math.floor(math.log10(least)), math.ceil(math.log10(max(map(abs, values))))
+    """Logarithmic on both sides of 0, from a size on; only some powers have a line."""
+    first, last = math.ceil(math.log10(least)) + 1, math.ceil(math.log10(max(map(abs, values))))
     step = max(1, math.ceil((last - first) / _TICKS))
     powers = [float(f"1e{at}") for at in range(last, first - 1, -step)]
     ticks = [0.0]
-    ticks += [power for power in powers if power <= 10 * max(values)]
-    ticks += [-power for power in powers if -power >= 10 * min(values)]
+    ticks += [power for power in powers if power <= max(values)]
+    ticks += [-power for power in powers if -power >= min(values)]
     domain = {"domain": [min(0.0, *values), max(0.0, *values)], "nice": False}
     scale = {"type": "symlog", "constant": least, **domain}
-    return {"scale": scale, "axis": {"values": sorted(ticks), "format": "~e"}}
+    label = "datum.value ? format(datum.value, '~e') : '0'"
+    return {"scale": scale, "axis": {"values": sorted(ticks), "labelExpr": label}}
 
 
 def _point(count: int) -> Spec:

@@ -28,6 +28,7 @@ _POINTS = 24_000  # of all scatter charts of its layers
 _PICTURES = 400
 _NEURONS = 16
 _MOST_COLUMNS = 512  # of which all of the covariance is taken
+_FLOAT32 = 1e30
 _ZEROS = 0.05  # share of exact zeros from which on they are left out of a histogram
 
 
@@ -148,7 +149,8 @@ def plane_of(rows: NDArray[Any], what: str) -> tuple[NDArray[Any], tuple[str, st
     shares = np.square(points).sum(axis=0) / np.square(centred).sum()
     points *= largest
     first, second = (f"component {i + 1} ({100 * shares[i]:.0f} % of variance)" for i in (0, 1))
-    return points, (first, second)
+    # Half the digits in the page, where they suffice.
+    return points.astype(np.float32) if largest < _FLOAT32 else points, (first, second)
 
 
 def _main_directions(centred: NDArray[np.float64]) -> NDArray[np.float64]:

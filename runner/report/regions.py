@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runner.report import cloud, png
 from runner.report.material import Material
 from runner.report.page import Page
-from runner.report.plane import plane_over
+from runner.report.plane import Plane, plane_over
 from runner.report.sample import part_of, scattered
 
 _SIDE = 180  # points along the side of the plane
@@ -39,6 +40,7 @@ def regions(page: Page, material: Material) -> dict[str, Any] | None:
         png.regions(plane.picture(classes), plane.picture(sure)),
         (plane.low, plane.high),
         ("input 0", "input 1"),
+        _labels(plane, classes) if classes.max() >= len(png.CLASSES) else (),
     )
     there = sorted({int(c) for c in classes})
     return {
@@ -49,3 +51,15 @@ def regions(page: Page, material: Material) -> dict[str, Any] | None:
         "note": part_of(len(chosen), material.data.total, "samples") + " drawn",
         "softmax": last.kind == "Softmax",
     }
+
+
+def _labels(plane: Plane, classes: NDArray[np.integer]) -> list[tuple[float, float, str]]:
+    """The number of each class amid its region: more classes than colours share some of them."""
+    points = plane.points(np.dtype(np.float64))
+    found = []
+    for one in np.unique(classes).tolist():
+        own = points[classes == one]
+        # The mean may lie in another's region.
+        middle = own[np.square(own - own.mean(axis=0)).sum(axis=1).argmin()]
+        found.append((float(middle[0]), float(middle[1]), str(one)))
+    return found
