@@ -31,11 +31,13 @@ def _answer(arguments: Sequence[str]) -> int:
     from runner import console
 
     first = arguments[0] if arguments else ""
-    if first in ("-h", "--help") or "--help" in arguments or "-h" in arguments:
-        from runner.cli import HELP, VERBS
+    if "--help" in arguments or "-h" in arguments:
+        from runner.cli.help import VERBS, whole
 
         if first not in VERBS:
-            console.out(HELP)
+            from runner.app.folders import config_directory
+
+            console.out(whole(config_directory()))
             return 0
     if "--version" in arguments:
         import runner

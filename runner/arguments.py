@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from runner import console
 from runner.errors import UsageError
 
+A_RUN = "a path, a run id or the start of one, a name, or latest"
+"""What a verb takes for a run, for its help."""
+
 
 class Parser(ArgumentParser):
-    """argparse, whose complaints are one line of ours; its options may stand anywhere."""
+    """argparse, whose complaints are one line of ours; its options may stand anywhere.
+
+    Args:
+        verb: the first word.
+        what: what it does, in a line.
+        examples: calls of it, from the verb on.
+    """
+
+    def __init__(self, verb: str, what: str, examples: Sequence[str]) -> None:
+        super().__init__(
+            prog=f"runner {verb}",
+            description=what,
+            epilog="\n  python -m runner ".join(["examples:", *examples]),
+            formatter_class=RawDescriptionHelpFormatter,
+        )
 
     def parse(self, arguments: Sequence[str]) -> Namespace:
         """What the arguments say.

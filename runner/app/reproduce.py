@@ -22,7 +22,7 @@ from runner.app.plain import plain
 from runner.app.start_folder import explain_module, is_table, start_folder, table_folder
 from runner.app.start_folder import text as folder_as_hydra_has_it
 from runner.app.work import usual
-from runner.arguments import Parser
+from runner.arguments import A_RUN, Parser
 from runner.data.table import FOLDER
 from runner.ending import answering
 from runner.errors import ConfigError, NotFoundError, UntrustedError
@@ -159,10 +159,11 @@ def _fresh_directory() -> Path:
 def parser() -> Parser:
     """What the verb takes."""
     parser = Parser(
-        prog="runner reproduce",
-        description="Runs a stored run again from its saved configuration, and checks every bit.",
+        "reproduce",
+        "Runs a stored run again from its saved configuration, and checks every bit.",
+        ("reproduce latest", "reproduce plain --trust my_layers --dir again"),
     )
-    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("run", metavar="RUN", help=A_RUN)
     parser.add_argument(
         "--trust",
         metavar="MODULE",

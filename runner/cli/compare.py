@@ -32,10 +32,16 @@ def arguments(parser: ArgumentParser) -> None:
     two.add_argument("--ulp", type=int, default=0, help="or at most ULP floats apart")
     two.add_argument("--verify", action="store_true", help="read every byte of both runs first")
     alike = parser.add_argument_group("how alike layers are, in one run or between two")
-    alike.add_argument("--similarity", choices=MEASURES, nargs="?", const="cka", help="a matrix")
+    alike.add_argument(
+        "--similarity", choices=MEASURES, nargs="?", const="cka", help="a matrix; cka otherwise"
+    )
     sweep = parser.add_argument_group("over a sweep: mean, spread, 95 % confidence interval")
     sweep.add_argument("--by", metavar="KEY", help="a row for each layer and value of KEY")
-    sweep.add_argument("--statistics", metavar="S,T", help="which ones; all: every one there is")
+    sweep.add_argument(
+        "--statistics",
+        metavar="S,T",
+        help="which ones, as in std,effective_rank; all: every one there is",
+    )
     sweep.add_argument("--where", metavar="SQL", help="only runs that meet a condition")
     sweep.add_argument("--theory", action="store_true", help="the mean-field prediction beside it")
     sweep.add_argument(

@@ -18,9 +18,17 @@ ROOT = Path("outputs")
 
 def arguments(parser: ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("path", nargs="?", default=ROOT, type=Path, help="where to look; `latest`")
+    parser.add_argument(
+        "path",
+        nargs="?",
+        default=ROOT,
+        type=Path,
+        help="where to look: a folder, a sweep, or latest; outputs otherwise",
+    )
     parser.add_argument("--where", metavar="SQL", help="a condition: 'seeds.seed < 5'")
-    parser.add_argument("--columns", metavar="A,B", help="what to show of each run")
+    parser.add_argument(
+        "--columns", metavar="A,B", help="what to show of each run, as in seeds.seed,metrics.loss"
+    )
     parser.add_argument("--sort", metavar="KEY", help="by this column; -KEY: largest first")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")

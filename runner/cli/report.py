@@ -15,7 +15,12 @@ def arguments(parser: ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("path", metavar="RUN|SWEEP", help="a run, or a sweep")
     parser.add_argument("other", metavar="RUN", nargs="?", help="a run to compare it with")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="the page's file")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="the page's file; outputs/reports/ID.html otherwise",
+    )
     parser.add_argument("--runs", action="store_true", help="of a sweep: a page for each run, too")
 
 

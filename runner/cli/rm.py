@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from runner import console
+from runner.arguments import A_RUN
 from runner.errors import NotFoundError, RunnerError, UsageError, clip, one_line
 
 
 def arguments(parser: ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("runs", metavar="RUN", nargs="+")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=A_RUN)
     parser.add_argument("--yes", action="store_true", help="don't ask")
 
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from runner import console
+from runner.arguments import A_RUN
 from runner.cli.printing import as_json, cell
 from runner.cli.tables import Column, draw, histogram, on_terminal, say_head
 
@@ -20,7 +21,7 @@ _Table = tuple[list[Column], list[tuple[str, ...]]]
 
 def arguments(parser: ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("run", metavar="RUN", help=A_RUN)
     parser.add_argument("--theory", action="store_true", help="the mean-field prediction as well")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

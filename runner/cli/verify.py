@@ -13,7 +13,13 @@ from runner.errors import UsageError
 
 def arguments(parser: ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("path", metavar="PATH", nargs="?", default=str(ROOT))
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        nargs="?",
+        default=str(ROOT),
+        help="a run, a sweep or a folder of them; outputs otherwise",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from argparse import Action, ArgumentParser
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from runner.cli import VERBS
+from runner.cli.help import parser as verb_parser
 from runner.completion.candidate import Candidate
 from runner.completion.paths import paths
 
@@ -62,9 +62,7 @@ def _parser(verb: str) -> ArgumentParser:
         from runner.app.reproduce import parser
 
         return parser()
-    made = ArgumentParser(prog=f"runner {verb}", description=VERBS[verb])
-    import_module(f"runner.cli.{verb}").arguments(made)
-    return made
+    return verb_parser(verb)
 
 
 def _values(action: Action, word: str, before: str = "") -> Iterator[Candidate]:
