@@ -66,3 +66,15 @@ def test_overrides_that_are_no_list_of_texts(wrong: Any) -> None:
         runner.run(wrong)
     with pytest.raises(TypeError, match="unexpected keyword argument 'seed'"):
         runner.run(seed=3)  # type: ignore[call-arg]
+
+
+def test_the_time_in_a_value_is_hashed_as_what_it_gave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = runner.run(["data.samples=2", "name=of-${now:%Y}", "seeds.seed=${now:%Y}"])
+    year = run.config["seeds"]["seed"]
+    assert run.metadata["params.seeds.seed"] == year >= 2026
+    assert run.metadata["name"] == f"of-{year}"
+    same = runner.run(["data.samples=2", f"seeds.seed={year}"])
+    assert same.metadata["config_hash"] == run.metadata["config_hash"]

@@ -53,12 +53,18 @@ def compare(
             :func:`runner.store.verify.verify` does.
 
     Returns:
-        The comparison: ``.same``, ``.sentence``, ``.layers``, ``.frame()``.
+        The comparison: ``.same``, ``.sentence``, ``.layers``, and ``.frame()``, with a row for the
+        inputs and for each layer.
 
     Raises:
         NotFoundError: there is no such run, or neither has any layer.
         DamagedError: a file is not what was written.
         ConfigError: a tolerance that is negative or no number.
+
+    Example::
+
+        found = runner.compare("run-a", "latest", ulp=1)
+        found.same, found.sentence
     """
     tolerance = Tolerance(atol, rtol, ulp)
     left, right = (run if isinstance(run, Run) else load(run) for run in (a, b))

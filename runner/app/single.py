@@ -70,9 +70,10 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | None = None) -> Run:
         WriteError: the disk is full, or not yours to write on.
         RunnerError: anything else that was refused.
 
-    >>> run = runner.run(["layers=one_dense", "data.samples=5"])  # doctest: +SKIP
-    >>> run.layers["dense1"].outputs.shape  # doctest: +SKIP
-    (15, 3)
+    Example::
+
+        run = runner.run(["layers=one_dense", "data.samples=5"])
+        run.layers["dense1"].outputs.shape  # (15, 3)
     """
     if isinstance(overrides, str) or not all(isinstance(text, str) for text in overrides):
         told = one_line(repr(overrides), 60)

@@ -133,10 +133,28 @@ def sound_rows(root: str | Path) -> list[dict[str, Any]]:
 
 
 def runs(root: str | Path = "outputs") -> pd.DataFrame:
-    """The same as a table: one row for each run, newest first, every column that any run has.
+    """The runs at or below a folder as a table: a row for each, newest first.
 
-    Whole numbers and truth values that some runs lack are of pandas' nullable types. A notebook
-    shows the columns in which something differs.
+    Args:
+        root: the folder; of a sweep the rows are those of its index.
+
+    Returns:
+        Every column that any run has: those of ``run.parquet`` first (``run_id``, ``status``,
+        ``name``, ``tags``, ``start_time``, …), ``params.*`` and ``metrics.*``, of a sweep
+        ``number``, ``directory`` and ``layers.*`` as well, and ``path``. Times are UTC; metrics
+        float64; whole numbers and truth values that some runs lack Int64 and boolean; text and
+        lists objects. A run that is not committed is RUNNING or DEAD, one that can't be read is
+        UNREADABLE, and its ``error`` says why. A notebook shows the columns in which something
+        differs.
+
+    Raises:
+        NotFoundError: there is no such folder.
+        RunnerError: a folder in it can't be looked into.
+
+    Example::
+
+        done = runner.runs().query("status == 'FINISHED'")
+        done.groupby("params.layers.dense1.n_neurons")["metrics.loss"].mean()
     """
     from runner.store.frame import RunsFrame
 

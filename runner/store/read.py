@@ -51,7 +51,7 @@ class Run:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The row of ``run.parquet``: a copy, as all that one could change here is."""
+        """A copy of the row of ``run.parquet``, by its columns."""
         return {k: list(v) if isinstance(v, list) else v for k, v in self._row.items()}
 
     @property
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The configuration it was run with: a copy.
+        """A copy of the configuration it was run with.
 
         Raises:
             DamagedError: it is no JSON, which can only be where the sums were not compared.
@@ -149,9 +149,19 @@ def load(path: str | Path, *, check: bool = True) -> Run:
         check: compare every file with ``SHA256SUMS`` before it is first used, which costs reading
             it once more. The checksums of parquet's pages are verified in any case.
 
+    Returns:
+        The run: ``.config``, ``.metadata``, ``.inputs``, ``.targets``, ``.layers``, ``.frame()``,
+        each read when it is first asked for.
+
     Raises:
         NotFoundError: there is no such run, or it is not finished yet.
         DamagedError: it is not what was written.
+        RunnerError: its layout is newer than this program.
+
+    Example::
+
+        run = runner.load("latest")
+        run.layers["dense1"].outputs.mean(axis=0)
     """
     directory = Path(path)
     if path == layout.LATEST or not directory.is_dir():
