@@ -13,6 +13,7 @@ import pytest
 import runner
 from runner.store import Run
 from tests.conftest import BOOK_LAYER, Program
+from tests.warm import Warm
 
 SCRIPT = """
 import sys
@@ -52,6 +53,19 @@ class InPlace:
     def forward(self, inputs):
         inputs *= 0
         return inputs
+
+class Dropout:
+    def __init__(self, rate=0.5):
+        self.rate = rate
+
+    def forward(self, inputs):
+        return inputs * np.random.binomial(1, 1 - self.rate, inputs.shape)
+
+class Noise:
+    rowwise = False
+
+    def forward(self, inputs):
+        self.output = inputs + np.random.randn(*inputs.shape)
 
 class Raises:
     def forward(self, inputs):
@@ -167,6 +181,25 @@ def test_among_ours(folder: Program) -> None:
     assert run.layers["mean"].kind == "Centred"
     np.testing.assert_array_equal(centred, before - before.mean(axis=0))
     np.testing.assert_array_equal(run.layers["last"].outputs, np.tanh(centred))
+
+
+@pytest.mark.parametrize("numerics", ["nnfs", "float32", "float64"])
+@pytest.mark.parametrize("seeds", ["book", "independent"])
+def test_draws_in_forward_are_of_the_seed(
+    folder: Program, warm: Warm, numerics: str, seeds: str
+) -> None:
+    key = "seeds.seed" if seeds == "book" else "seeds.layers"
+    layers = (layer("dropout", "more.Dropout"), layer("noise", "more.Noise"))
+    digests = []
+    for seed in (1, 1, 2):
+        arguments = [f"numerics={numerics}", f"seeds={seeds}", f"{key}={seed}", *layers]
+        done = warm(
+            ["-cd", "mine", "layers=none", TRUST, "data=normal", "data.samples=5000", *arguments],
+            folder.folder,
+        )
+        assert done.code == 0, done.stderr
+        digests.append(runner.load(done.stdout.splitlines()[-1]).layers["noise"].digest)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_a_class_that_works_in_place(folder: Program) -> None:

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import nnfs
 import numpy as np
 import pytest
 from numpy.random import RandomState
 
 import runner.data
-from runner.data import nnfs_rules
+from runner.data import lent_stream, nnfs_rules
 
 NAMES = ((np, "dot"), (np, "zeros"), (np, "eye"), (np.random, "randn"))
 
@@ -90,6 +91,35 @@ def test_the_stream_goes_on_where_the_block_stopped() -> None:
     plain.randint(5)
     plain.randn(1)
     assert state(stream) == state(plain)
+
+
+def test_restores_what_was_replaced_inside() -> None:
+    before = functions()
+    generator = np.random.mtrand.get_bit_generator()
+    stream = RandomState(1)
+    stream.randn(1)
+    with nnfs_rules(stream):
+        nnfs.init()
+        np.random.set_state(RandomState(9).get_state())
+        np.random.mtrand.set_bit_generator(np.random.PCG64(1))
+        np.random.standard_normal()
+        for module, name in NAMES:
+            setattr(module, name, None)
+    assert functions() == before
+    assert np.random.mtrand.get_bit_generator() is generator
+    stream.randn(1)
+
+
+def test_a_stream_alone_is_lent() -> None:
+    stream, plain = RandomState(1), RandomState(1)
+    before = functions()
+    ours = state()
+    with lent_stream(stream):
+        assert functions() == before
+        drawn = np.random.randn(3)
+    assert drawn.tobytes() == plain.randn(3).tobytes()
+    assert state(stream) == state(plain)
+    assert state() == ours
 
 
 @pytest.mark.parametrize("globally", [0, 1])
@@ -188,7 +218,7 @@ AFTER_INIT = """
 import numpy as np
 import nnfs
 import runner.data
-from runner.data import nnfs_rules
+from runner.data import lent_stream, nnfs_rules
 from numpy.random import RandomState
 
 plain = np.random.RandomState(0)

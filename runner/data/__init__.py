@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.data._nnfs import nnfs_rules
+from runner.data._nnfs import lent_stream, nnfs_rules
 from runner.data.dataset import make, plan, source
 from runner.data.generated import book_batch, book_sample, normal, sine, spiral, vertical
 from runner.data.stream import Dataset, Rows, Shape, Source
@@ -18,6 +18,7 @@ __all__ = [
     "book_sample",
     "digits",
     "iris",
+    "lent_stream",
     "make",
     "nnfs_rules",
     "normal",

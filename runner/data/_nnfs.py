@@ -54,6 +54,17 @@ def nnfs_rules(random_state: RandomState | None = None, *, dot: bool = True) -> 
                 setattr(module, name, function)
 
 
+@contextmanager
+def lent_stream(random_state: RandomState) -> Iterator[None]:
+    """Has ``np.random.*`` draw from a stream while the block runs; all else of numpy is as it is.
+
+    Args:
+        random_state: the stream; it goes on where they stopped, the global generator where it was.
+    """
+    with _lock, _lending(random_state):
+        yield
+
+
 def draw_dataset(
     name: str, *sizes: int, random_state: RandomState | None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -85,11 +96,13 @@ def _lending(random_state: RandomState | None) -> Iterator[None]:
         yield
     finally:
         _lent.pop()
+        still = np.random.mtrand.get_bit_generator() is random_state._bit_generator
         after = shared.get_state(legacy=False)
         np.random.mtrand.set_bit_generator(own)
         if theirs["has_gauss"]:
             shared.set_state(theirs)
-        if lent["has_gauss"] or after["has_gauss"]:
+        # Code that put a generator of its own there has nothing to hand back.
+        if still and (lent["has_gauss"] or after["has_gauss"]):
             random_state.set_state(after)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.data import nnfs_rules
+from runner.data import lent_stream, nnfs_rules
 from runner.errors import LayerFailedError, RunnerError
 from runner.forward.targets import Instantiate
 from runner.numerics import Rule
@@ -99,7 +99,7 @@ class CustomLayer:
 
     def _rules(self) -> AbstractContextManager[None]:
         if self._rule.name == "float64":
-            return nullcontext()
+            return lent_stream(self._random_state)
         return nnfs_rules(self._random_state, dot=self._rule.name == "nnfs")
 
 
