@@ -7,7 +7,8 @@ What a value *means* (a size of at least 1, widths that fit) is checked where it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, List, Optional  # noqa: UP035 - OmegaConf reads these annotations
 
 MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
@@ -252,3 +253,17 @@ BY_TARGET: dict[str, type] = {
 
 NOT_IN_HASH = ("name", "tags", "batch_size", "trust")
 """Root keys that change no bit of the result, and so are outside ``config_hash``."""
+
+
+def left_over(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Key -> default of ours that an entry still has though another class was put into it.
+
+    ``layers.dense1._target_=mine.Layer`` exchanges the class and leaves all keys of Dense there,
+    at the values that nobody gave them. A schema of one key is never taken for that.
+    """
+    found: dict[str, Any] = {}
+    for target, schema in BY_TARGET.items():
+        keys = {each.name: each.default for each in fields(schema) if each.name != "_target_"}
+        if target != entry.get("_target_") and len(keys) > 1 and keys.keys() <= entry.keys():
+            found |= {k: v for k, v in keys.items() if type(entry[k]) is type(v) and entry[k] == v}
+    return found

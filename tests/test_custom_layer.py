@@ -93,6 +93,15 @@ def two_moons(n=5):
 
 def fails():
     raise OSError("no moons")
+
+class Twice:
+    def forward(self, inputs):
+        return np.concatenate([inputs, inputs], axis=1)
+
+made = Twice().forward
+
+def gives(what="np.ones((5, 2))"):
+    return eval(what)
 """
 
 TRUST = "trust=[book,more]"
@@ -314,3 +323,63 @@ def test_what_a_class_prints_is_no_result(folder: Program) -> None:
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
     assert "forward" in done.stderr
+
+
+def test_a_class_exchanged_in_place(folder: Program, warm: Warm) -> None:
+    """What our class would have had by default is left behind; what was said goes along."""
+
+    def digest(*arguments: str) -> str:
+        done = warm(["-cd", "mine", TRUST, *arguments], folder.folder)
+        assert done.code == 0, done.stderr
+        return runner.load(done.stdout.splitlines()[-1]).layers["dense1"].digest
+
+    exchanged = digest("layers=one_dense", "layers.dense1._target_=book.Layer_Dense")
+    assert exchanged == digest("layers=none", layer("dense1", "book.Layer_Dense", n_neurons=3))
+    assert exchanged == digest("layers=one_dense")
+    alone = ("layers=none", layer("dense1", "runner.layers.ReLU"))
+    normal = digest("data=normal", "data.samples=100", *alone)
+    assert normal == digest("data._target_=runner.data.normal", *alone)
+    for arguments, words in {
+        ("layers.dense1.gain=2", "layers.dense1._target_=book.Layer_Dense"): "layers.dense1.gain",
+        ("layers.dense1._target_=runner.layers.ReLU",): "layers.dense1.n_neurons=3",
+    }.items():
+        done = warm(["layers=one_dense", TRUST, *arguments], folder.folder)
+        assert done.code == 2
+        assert words in done.stderr
+
+
+def test_a_width_that_the_class_is_not_asked_for(folder: Program, warm: Warm) -> None:
+    said = ["-cd", "mine", "layers=none", TRUST]
+    done = warm([*said, layer("wide", "more.Twice", n_neurons=4)], folder.folder)
+    assert done.code == 0, done.stderr
+    assert runner.load(done.stdout.splitlines()[-1]).layers["wide"].outputs.shape == (300, 4)
+    done = warm([*said, layer("wide", "more.Twice")], folder.folder)
+    assert done.code == 1
+    assert "expected (300, 2); say the width with layers.wide.n_neurons" in done.stderr
+
+
+def test_what_a_dataset_of_ones_own_gives(folder: Program, warm: Warm) -> None:
+    data = folder.folder / "mine" / "data"
+    data.mkdir(exist_ok=True)
+    (data / "gives.yaml").write_text("_target_: more.gives\nwhat: np.ones((5, 2))\n")
+    calls = {
+        "np.ones((5, 2)), np.ones(5), 3": "gave 3 things",
+        "[np.ones((5, 2)), np.zeros(5)]": "gave inputs that are no table of numbers",
+        "[[1, 2], [3]], [0, 1]": "gave inputs that are no table of numbers",
+        "np.ma.masked_less(np.arange(4.).reshape(2, 2), 1)": "gave inputs that are no table",
+        "None": "gave inputs that are no table of numbers",
+        "np.ones(5)": "gave inputs of shape (5,)",
+        "np.ones((5, 2)), np.eye(5, 3)": "gave targets of shape (5, 3), not one for each",
+        "np.ones((5, 2)), ['a'] * 5": "gave targets that are no table of numbers",
+        "[[1, 2], [3, 4]]": "",
+        "(np.ones((5, 2)),)": "",
+        "np.asfortranarray(np.ones((5, 2))), np.arange(5, dtype='>i4')": "",
+    }
+    for what, words in calls.items():
+        done = warm(
+            ["-cd", "mine", "data=gives", f'data.what="{what}"', "layers=one_dense", TRUST],
+            folder.folder,
+        )
+        assert done.code == (2 if words else 0), (what, done.stderr)
+        assert words in done.stderr
+        assert not words or len(done.stderr.splitlines()) == 1

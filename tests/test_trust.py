@@ -213,6 +213,39 @@ def test_a_trusted_module_lends_its_trust_to_no_other(
     assert program.outputs == []
 
 
+@pytest.mark.parametrize(
+    ("target", "trust", "word"),
+    [
+        ("pack.sub.mod.X", "pack.sub.mod", ""),
+        ("pack.sub.mod.X.Inner", "pack.sub.mod", ""),
+        ("pack.sub.X", "pack.sub", ""),
+        ("pack.sub.mod.Other", "pack.sub.mod", "add trust=[pack.sub.other]"),
+        ("pack.sub.mod.Other", "pack.sub.mod,pack.sub.other", ""),
+        ("pack.sub.X", "pack.sub.mod", "add trust=[pack.sub]"),
+        ("pack.sub.default_rng", "pack", "is of the module numpy.random"),
+        ("pack.sub.bound", "pack", "is of the module math"),
+    ],
+)
+def test_trust_goes_as_deep_as_it_was_said(
+    program: Program, warm: Warm, target: str, trust: str, word: str
+) -> None:
+    other = "class {}:\n    def forward(self, inputs):\n        return inputs\n"
+    for name, text in {
+        "__init__": "",
+        "sub/__init__": "from functools import partial\nfrom math import hypot\n"
+        "from numpy.random import default_rng\nfrom .mod import X\nbound = partial(hypot)\n",
+        "sub/mod": "from .other import Other\n" + other.format("X") + "    class Inner(Other):\n"
+        "        pass\n",
+        "sub/other": other.format("Other"),
+    }.items():
+        path = program.folder / "pack" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    done = warm([f"+layers.x={{_target_: {target}}}", f"trust=[{trust}]"], program.folder)
+    assert done.code == (2 if word else 0), done.stderr
+    assert word in done.stderr
+
+
 def test_the_policy_is_asked_before_anything_is_loaded(tmp_path: Path) -> None:
     """In a fresh process, none of the modules that the targets name is there afterwards."""
     code = (

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner.app.hints import explain_value
 from runner.errors import ConfigError, UnknownKeyError, clip
-from runner.schema import BY_TARGET, OPTIONS, Config
+from runner.schema import BY_TARGET, OPTIONS, Config, left_over
 
 _ROOT = tuple(field.name for field in dataclasses.fields(Config))
 
@@ -96,7 +96,8 @@ def _complete_entry(parent: DictConfig, name: str, key: str) -> None:
 def _complete(
     parent: DictConfig, name: str, node: DictConfig, raw: Any, schema: Any, key: str
 ) -> None:
-    fields = _fields(schema)
+    fields, left = _fields(schema), left_over(raw)
+    raw = {key: value for key, value in raw.items() if key in fields or key not in left}
     for given, value in raw.items():
         if given not in fields:
             there = [field for field in fields if not field.startswith("_")]
@@ -104,9 +105,12 @@ def _complete(
                 problem = f"{clip(str(raw['_target_']), 60)} takes no arguments"
                 raise ConfigError(f"{key}.{given}", value, problem)
             raise UnknownKeyError(f"{key}.{given}", value, str(given), there)
-    if OmegaConf.get_type(node) is not schema:
+    kind = OmegaConf.get_type(node)
+    if kind is not schema:
+        # A class that was exchanged for another one of ours brings its own types.
+        own = OmegaConf.create(raw) if dataclasses.is_dataclass(kind) else node
         with open_dict(parent):
-            parent[name] = _merged(OmegaConf.structured(schema), node, key)
+            parent[name] = _merged(OmegaConf.structured(schema), own, key)
 
 
 def _fields(schema: Any) -> list[str]:

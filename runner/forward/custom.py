@@ -15,6 +15,7 @@ from runner.data import lent_stream, nnfs_rules
 from runner.errors import LayerFailedError, RunnerError
 from runner.forward.targets import Instantiate
 from runner.numerics import Rule
+from runner.schema import left_over
 
 
 class CustomLayer:
@@ -58,6 +59,9 @@ class CustomLayer:
             arguments["n_inputs"] = n_inputs
         with nnfs_rules(random_state, dot=rule.name == "nnfs"), _blamed_on(name):
             self._layer = instantiate.call(target, arguments)
+        if not callable(getattr(self._layer, "forward", None)):
+            made = type(self._layer).__name__
+            raise LayerFailedError(f"layer {name}: {target} gives a {made}, without a forward()")
         self.rowwise: bool = bool(getattr(self._layer, "rowwise", True))
 
     @property
@@ -110,6 +114,22 @@ def wants(target: Any, argument: str) -> bool:
     except (TypeError, ValueError):
         return False
     return any(p.name == argument or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def accepted(entry: Mapping[str, Any], target: Any) -> dict[str, Any]:
+    """What of an entry's keys a class or function of the reader's is called with.
+
+    Without ``_target_``; without the widths, which say what arrives and leaves, where it doesn't
+    ask for them; and without what our class, that stood there before, has left of its defaults.
+    """
+    left = left_over(entry)
+
+    def is_meant(key: str, value: Any) -> bool:
+        if key in ("n_inputs", "n_neurons") or key in left:
+            return wants(target, key) and (value is not None or key not in (*left, "n_inputs"))
+        return key != "_target_"
+
+    return {str(key): value for key, value in entry.items() if is_meant(str(key), value)}
 
 
 class _blamed_on:  # noqa: N801 - reads as a phrase in a with statement

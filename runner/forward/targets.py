@@ -6,7 +6,8 @@ import inspect
 import re
 import sys
 from collections.abc import Collection, Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from functools import partial
+from types import ModuleType
 from typing import Any, NoReturn, Protocol
 
 from runner.errors import ConfigError, UnknownKeyError, UntrustedError, clip
@@ -104,14 +105,19 @@ def check_origin(key: str, target: str, found: Any, trust: Collection[str]) -> N
         # What lies on the way is in `sys.modules` where it is a module by its own name.
         module = sys.modules.get(".".join(parts[:end]))
         inner = getattr(module, parts[end], None)
-        if isinstance(inner, ModuleType) and not _is_within(f"{inner.__name__}.", trust):
+        # A package is on the way to its modules; what it has imported has another name.
+        if (
+            isinstance(inner, ModuleType)
+            and inner.__name__ != ".".join(parts[: end + 1])
+            and not _is_within(f"{inner.__name__}.", trust)
+        ):
             _foreign(key, target, inner.__name__)
     if not callable(found):
         raise ConfigError(key, target, f"is no class: {type(found).__name__}")
-    home = getattr(found, "__module__", None)
-    if isinstance(found, (type, FunctionType, BuiltinFunctionType, MethodType)) and (
-        not isinstance(home, str) or not _is_within(f"{home}.", trust)
-    ):
+    while isinstance(found, partial):
+        found = found.func
+    home = getattr(found, "__module__", None) or type(found).__module__
+    if not _is_within(f"{home}.", trust):
         _foreign(key, target, str(home))
 
 

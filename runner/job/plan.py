@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import runner.data
 from runner.data import Dataset, Shape, Source, nnfs_rules
 from runner.errors import ConfigError, LayerFailedError, UnknownKeyError
 from runner.forward import network
-from runner.forward.custom import wants
+from runner.forward.custom import accepted, wants
 from runner.forward.targets import (
     Instantiate,
     check_arguments,
@@ -90,19 +91,21 @@ def prepare(job: Job, instantiate: Instantiate) -> Plan:
     precision = rule(config["numerics"]["rule"])
     data_stream, layer_stream = _streams(config["seeds"])
     source = _dataset(config["data"], trust, data_stream, precision, instantiate)
-    layers = network.plan(config["layers"], source.shape.n_features, trust)
+    layers = list(network.plan(config["layers"], source.shape.n_features, trust))
     _check_objective(config["objective"], layers)
     at_once = set()
     for position, part in enumerate(layers):
         if not part.is_ours:
             found = _locate(part.key, part.target, instantiate, trust)
+            arguments = accepted({"_target_": part.target, **part.arguments}, found)
             wanted = {"n_inputs": part.n_inputs} if wants(found, "n_inputs") else {}
-            check_call(part.key, part.target, found, {**wanted, **part.arguments})
+            check_call(part.key, part.target, found, {**wanted, **arguments})
+            layers[position] = dataclasses.replace(part, arguments=arguments)
             if not getattr(found, "rowwise", True):
                 at_once.add(position)
     plan = Plan(
         rule=precision,
-        layers=layers,
+        layers=tuple(layers),
         batch_size=_whole("batch_size", config["batch_size"], 1),
         codec=_option("save.codec", config["save"]["codec"], CODECS),
         keep=_kept(config["save"]),
@@ -144,7 +147,7 @@ def _check_word(key: str, word: str) -> None:
         raise ConfigError(key, word, f"has {len(word)} characters, at most {_LONGEST_NAME}")
 
 
-def _check_objective(objective: Any, layers: tuple[network.LayerPlan, ...]) -> None:
+def _check_objective(objective: Any, layers: Sequence[network.LayerPlan]) -> None:
     """A word that no run will ever answer to is told before the first of a sweep."""
     there = ["loss", "accuracy"]
     there += [f"{part.name}.{name}" for part in layers for name in STATISTICS]
@@ -203,7 +206,9 @@ def _dataset(
             return runner.data.source(target, arguments, stream)
         except ConfigError as error:
             raise error.under("data") from None
-    check_call("data", target, _locate("data", target, instantiate, trust), arguments)
+    found = _locate("data", target, instantiate, trust)
+    arguments = accepted(entry, found)
+    check_call("data", target, found, arguments)
     # How much a function of the user's gives is not known before it is called.
     with nnfs_rules(stream, dot=precision.name == "nnfs"):
         try:
@@ -233,20 +238,37 @@ def _locate(key: str, target: str, instantiate: Instantiate, trust: list[str]) -
 
 
 def _as_dataset(target: str, made: Any) -> Dataset:
-    inputs, targets = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
-    inputs = np.asarray(inputs)
-    if inputs.ndim != 2 or not inputs.size or inputs.dtype.kind not in "fiu":
+    """What a function of the reader's gave: inputs, or inputs and targets."""
+
+    def array(what: str, given: Any) -> NDArray[Any]:
+        try:
+            found = np.asarray(given)
+        except ValueError:
+            found = np.asarray(None)
+        if found.dtype.kind not in "fiu" or not found.size or np.ma.is_masked(given):
+            raise ConfigError(key, target, f"gave {what} that are no table of numbers; {needs}")
+        return found.astype(found.dtype.newbyteorder("="), order="C", copy=False)
+
+    key, needs = "data._target_", "return inputs, or a tuple of inputs and targets"
+    if isinstance(made, tuple) and len(made) not in (1, 2):
+        raise ConfigError(key, target, f"gave {len(made)} things; {needs}")
+    given = made if isinstance(made, tuple) else (made,)
+    inputs = array("inputs", given[0])
+    if inputs.ndim != 2:
         raise ConfigError(
-            "data._target_", target, "needs to give inputs: numbers, samples x features"
+            key, target, f"gave inputs of shape {inputs.shape}, not samples x features"
         )
     if inputs.dtype not in (np.float32, np.float64):
         inputs = inputs.astype(np.float64)
-    if targets is not None:
-        targets = np.asarray(targets)
-        if targets.size != len(inputs) or targets.dtype.kind not in "fiu":
-            raise ConfigError("data._target_", target, "needs to give one target for each sample")
-        targets = targets.reshape(-1)
-    return Dataset(inputs, targets)
+    if len(given) == 1 or given[1] is None:
+        return Dataset(inputs, None)
+    targets = array("targets", given[1])
+    if targets.size != len(inputs):
+        problem = (
+            f"gave targets of shape {targets.shape}, not one for each of {len(inputs)} samples"
+        )
+        raise ConfigError(key, target, problem)
+    return Dataset(inputs, targets.reshape(-1))
 
 
 def _whole(key: str, value: Any, least: int) -> int:
