@@ -72,19 +72,30 @@ def pixels(address: str) -> tuple[np.ndarray[Any, Any], bytes, bytes]:
 
 
 def test_few_rows_are_all_read() -> None:
-    sample = thin(300)
+    sample = thin(300, 8)
     assert sample.rows.tolist() == list(range(300))
     assert sample.said() == "300 samples"
-    assert thin(0).size == 0
+    assert thin(0, 8).size == 0
 
 
-def test_many_rows_are_thinned_and_said() -> None:
-    sample = thin(20_000_000)
-    assert sample.size <= 65536
+@pytest.mark.parametrize("total", [65_537, 70_000, 131_073, 20_000_000])
+def test_many_rows_are_thinned_and_said(total: int) -> None:
+    sample = thin(total, 12)
+    assert 60_000 < sample.size <= 65536
     assert sample.rows[0] == 0
-    assert sample.rows[-1] == 20_000_000 - 1
+    assert sample.rows[-1] == total - 1
     assert np.all(np.diff(sample.rows) > 0)
-    assert sample.said().endswith(" of 20,000,000 samples")
+    assert sample.said().endswith(f" of {total:,} samples")
+    # Of every hundredth of the rows there are about as many.
+    counts = np.bincount(sample.rows * 100 // total)
+    assert counts.max() < 1.6 * counts.min()
+
+
+def test_no_more_is_read_than_a_page_may() -> None:
+    sample = thin(20_000_000, 512)
+    groups = {row >> 16 for part in sample.ranges for row in (part.start, part.stop - 1)}
+    assert len(groups) * 65536 * 512 <= 1 << 30
+    assert len(groups) > 30
 
 
 def test_points_are_spread_out() -> None:
@@ -98,7 +109,7 @@ def test_points_are_spread_out() -> None:
 def test_only_some_rows_are_read(made: Callable[..., Run]) -> None:
     run = made("data=normal", "data.samples=70000", "layers=one_dense")
     matrix = StoredMatrix(run.path / "inputs.parquet", INPUTS)
-    ranges = [range(5, 8), range(65530, 65540), range(69999, 80000)]
+    ranges = [range(5, 8), range(65530, 65540), range(65600, 65600), range(69999, 80000)]
     rows = [row for each in ranges for row in each if row < 70000]
     assert np.array_equal(matrix.parts(ranges), run.inputs[rows])
     assert matrix.parts([]).shape == (0, 2)

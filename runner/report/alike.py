@@ -29,7 +29,8 @@ def similarity_chart(page: Page, a: Run, b: Run) -> dict[str, Any] | None:
     kept = min(layer.kept_rows for some in chosen for layer in some)
     cost = sum(x.n_neurons * y.n_neurons for x in chosen[0] for y in chosen[1])
     rows = int(min(_ROWS, max(_PRODUCTS / cost, 64)))
-    sample = thin(kept, 1 << 14)
+    stored = sum(layer.bytes for some in chosen for layer in some)
+    sample = thin(kept, stored / max(kept, 1), 1 << 14)
     places = scattered(sample.size, rows)
     if len(places) < 4:
         return None

@@ -44,12 +44,15 @@ class Material:
         width = sum(layer.n_neurons for layer in self.layers) or 1
         most = min(READ, max(_VALUES // width // TILE, 1) * TILE)
         self.has_outputs = bool(kept)
-        rows = self.inputs_matrix.shape[0] if self.inputs_matrix else 0
-        self.data = thin(rows)
+        stored = self.inputs_matrix
+        rows = stored.shape[0] if stored else 0
+        row_bytes = (stored.shape[1] + 1) * stored.dtype.itemsize if stored else 0
+        self.data = thin(rows, row_bytes)
         if kept:
-            self.sample = thin(min(kept), most)
+            layers = sum(layer.bytes for layer in self.layers)
+            self.sample = thin(min(kept), layers / max(min(kept), 1), most)
         else:
-            self.sample = thin(rows, min(most, TILE * 4))
+            self.sample = thin(rows, row_bytes, min(most, TILE * 4))
 
     @cached_property
     def replay(self) -> Replay:

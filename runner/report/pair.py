@@ -209,10 +209,13 @@ def _rows(found: Comparison, part: Part) -> tuple[Sample, NDArray[Any], NDArray[
     a, b = _pair(found, part)
     if a is None or b is None or not (a.path and b.path):
         nothing = np.empty((0, 1))
-        return thin(0), nothing, nothing
+        return thin(0, 0), nothing, nothing
     # Bounded in bytes, not in rows alone: a row of a wide layer is long.
     most = max(min(_READ, (1 << 24) // max(a.n_neurons, b.n_neurons)), 256)
-    kept = thin(min(a.kept_rows, b.kept_rows), most)
+    rows = min(a.kept_rows, b.kept_rows)
+    # Every pair of layers has its share of what a page may read.
+    row_bytes = (a.bytes + b.bytes) * len(found.layers) / max(rows, 1)
+    kept = thin(rows, row_bytes, most)
     left, right = (layer.matrix(check=layer.bytes <= _WHOLE).parts(kept.ranges) for layer in (a, b))
     return Sample(max(a.n_samples, b.n_samples), kept.ranges), left, right
 

@@ -15,6 +15,11 @@ READ = 16 * TILE
 DRAWN = 2000
 """Up to so many points are drawn in a chart."""
 
+_RANGES = 1024
+_WINDOW = 1 << 16  # rows; a row group has no more
+_WINDOWS = 16  # that ranges lie in, at least
+_BYTES = 1 << 30  # of row groups that one page reads of the outputs, at most
+
 _SEED = 0  # the same run gives the same page
 
 
@@ -46,13 +51,36 @@ class Sample:
         return part_of(self.size, self.total, what)
 
 
-def thin(total: int, most: int = READ) -> Sample:
-    """All rows; of more than ``most``, whole tiles at equal distances from first to last."""
+def thin(total: int, row_bytes: float, most: int = READ) -> Sample:
+    """All rows; of more than ``most``, many short ranges at equal distances from first to last.
+
+    Whatever the order of the rows, classes one after the other or outwards, each part of it has
+    its share. Reading a range takes reading the whole row group that it is in: where the bytes of
+    all groups are too many, the ranges are in some of them, at equal distances.
+
+    Args:
+        total: rows there are.
+        row_bytes: what a row takes on disk, in all files that are read.
+        most: rows read.
+    """
     if total <= most:
         return Sample(total, (range(total),) if total else ())
-    count = max(most // TILE, 1)
-    starts = np.linspace(0, (total - 1) // TILE, count).astype(np.int64) * TILE
-    return Sample(total, tuple(range(s, min(s + TILE, total)) for s in starts.tolist()))
+    affordable = int(_BYTES // (_WINDOW * max(row_bytes, 1e-9)))
+    count = -(-total // _WINDOW)
+    windows = spread(count, max(affordable, _WINDOWS))
+    parts = [(at * _WINDOW, min((at + 1) * _WINDOW, total)) for at in windows]
+    if len(windows) == count:
+        parts = [(0, total)]
+    each = max(1, _RANGES // len(parts))
+    length = max(1, most // (len(parts) * each))
+    ranges: list[range] = []
+    for first, end in parts:
+        if end - first <= length * each:
+            ranges.append(range(first, end))
+            continue
+        starts = np.linspace(first, end - length, each).astype(np.int64)
+        ranges += [range(start, start + length) for start in starts.tolist()]
+    return Sample(total, tuple(ranges))
 
 
 def scattered(count: int, most: int = DRAWN) -> NDArray[np.int64]:

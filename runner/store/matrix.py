@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -200,21 +201,40 @@ class StoredMatrix:
         """Some rows, one range after the other, out of the row groups that hold them alone.
 
         Args:
-            ranges: of rows; those past the end are left out.
+            ranges: of rows, ascending and apart; what is past the end is left out.
             name: another column of numbers, given as (rows,); None: the matrix, (rows, n).
         """
         width = () if name else self.shape[1:]
         found = [np.empty((0, *width), dtype=self.dtype)]
+        waiting = deque(ranges)
         start = 0
         with reading(self.path) as file:
             for group, count in enumerate(self.groups):
-                cuts = [slice(max(r.start - start, 0), r.stop - start) for r in ranges]
-                cuts = [cut for cut in cuts if cut.start < min(cut.stop, count)]
+                cuts = []
+                while waiting and waiting[0].start < start + count:
+                    part = waiting.popleft()
+                    if part.stop > start + count:
+                        waiting.appendleft(range(start + count, part.stop))
+                    cuts.append(slice(part.start - start, min(part.stop - start, count)))
                 if cuts:
-                    whole = self._named(file, group, name) if name else self._block(file, group)
-                    found += [whole[cut].copy() for cut in cuts]  # the rest goes
+                    found += self._cuts(file, group, name, cuts)
                 start += count
         return np.concatenate(found[1:] or found)
+
+    def _cuts(
+        self, file: Any, group: int, name: str | None, cuts: Sequence[slice]
+    ) -> Iterator[NDArray[Any]]:
+        """Some rows of one row group, each a copy, so that the rest goes."""
+        if name:
+            column = self._named(file, group, name)
+            yield from (column[cut].copy() for cut in cuts)
+            return
+        self.make_sure_of_memory(self.groups[group], self.shape[1])
+        stored = file.read_row_group(group, columns=self.names)
+        for cut in cuts:
+            block = np.empty((cut.stop - cut.start, self.shape[1]), dtype=self.dtype)
+            self._fill(block, stored.slice(cut.start, cut.stop - cut.start))
+            yield block
 
     def column(self, index: int) -> NDArray[Any]:
         """One column, (rows,), and where it can be nothing else is read."""
