@@ -218,6 +218,50 @@ def test_theory_beside_the_measurement(program: Program) -> None:
     assert gains["1.1"] / gains["1.0"] == pytest.approx(1.1**10, rel=1e-6)
     rows = [row for row in found.rows() if "distance" in row]
     assert len(rows) == 20
+    assert [note.partition(" in layers")[0] for note in found.notes] == [
+        "gain=1.0: chi_1 = 1", "gain=1.1: chi_1 = 1.21",
+    ]  # fmt: skip
+
+
+def test_correlation_beside_its_theory(program: Program) -> None:
+    sweep = program.run(
+        *("-m", "data=normal", "data.features=20", "data.samples=9", "layers=mlp"),
+        *("layers.mlp.width=50", "layers.mlp.depth=3", "layers.mlp.weight_init=lecun"),
+        *("seeds=independent", "seeds.layers=range(6)"),
+    )
+    found = aggregate(sweep, "layers.mlp.depth", statistics=["correlation"], theory=True)
+    assert len(found.correlations) == 6
+    for (_, layer), theory in found.correlations.items():
+        measured = cell(found, 3, layer, "correlation")
+        assert abs(theory.distance) < 4
+        assert theory.distance == pytest.approx((measured[1] - theory.predicted) / theory.error_bar)
+        # Of six networks: what they spread by is near what theory says.
+        assert 0.4 < measured[2] / (theory.error_bar * math.sqrt(6)) < 2
+    assert {len(line) for line in found.table()} == {13}
+    with pytest.raises(ConfigError, match=r"--pair=\[0,9\]: run .* has 9 samples, from 0"):
+        aggregate(sweep, "layers.mlp.depth", statistics=["correlation"], pair=(0, 9))
+    done = program.start("show", str(sweep / "0"), "--theory")
+    lines = done.stdout.splitlines()
+    start = lines.index("correlation of samples 0 and 1")
+    assert lines[start + 1].split() == [
+        *("layer", "correlation", "theory", "error", "bar", "bars", "away"),
+    ]
+    one = expectations(Run(sweep / "0"), pair=(0, 1))[-1]
+    x, y = runner.load(sweep / "0").layers["mlp_tanh3"].outputs[:2].astype("f8")
+    assert one.correlation == pytest.approx(x @ y / np.linalg.norm(x) / np.linalg.norm(y))
+    assert lines[start + 7].split() == [
+        "mlp_tanh3",
+        *(
+            f"{number:.4g}"
+            for number in (
+                one.correlation,
+                one.correlation_predicted,
+                one.correlation_error,
+                one.correlation_distance,
+            )
+        ),
+    ]
+    assert lines[start + 9].startswith("edge of chaos: chi_1 = 1 in layers like mlp_dense3, on")
 
 
 def test_sweep_of_different_stacks(tmp_path: Path) -> None:

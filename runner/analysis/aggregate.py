@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from runner.analysis import outputs
-from runner.analysis.aggregation import NOTE_LIMIT, Aggregate, Cell, Theory
-from runner.analysis.expectation import Known, expectations, rms, second_moment
+from runner.analysis.aggregation import NOTE_LIMIT, Aggregate, Cell
+from runner.analysis.beside import correlated, together
+from runner.analysis.edge import edge_of_chaos
+from runner.analysis.expectation import (
+    Expectation,
+    Known,
+    describe,
+    expectations,
+    rms,
+    second_moment,
+)
 from runner.analysis.student import summarise
 from runner.analysis.typed import overrides
 from runner.errors import ConfigError, NotFoundError, UnknownKeyError, clip, show
@@ -31,6 +41,7 @@ outputs over the root of their number."""
 STATISTICS = (*FROM_INDEX, *outputs.STATISTICS)
 DEFAULT = ("mean", "std", "rms", "zero_fraction")
 
+_EDGES = 6  # values of the key whose distance from the edge of chaos is told
 _INDIFFERENT = (*NOT_IN_HASH, "objective", "save", "seeds")
 
 
@@ -75,8 +86,8 @@ def aggregate(
         raise NotFoundError("finished run", str(sweep), (), hint="nothing to compare in it")
     values = _values(by, found)
     groups = _grouped(found, values)
-    work = _Work(statistics, theory, pair)
-    done = [(value, len(members), *work.group(members)) for value, members in groups]
+    work = _Work(by, statistics, theory, pair)
+    done = [(value, len(members), *work.group(value, members)) for value, members in groups]
     cells = [
         Cell(value, layer, name, summarise(measured[layer][name]), len(measured[layer][name]))
         for value, _, measured, _ in done
@@ -84,16 +95,20 @@ def aggregate(
         if layer in measured
         for name in statistics
     ]
-    predictions = {
-        (show(value), layer): one
-        for value, _, _, expected in done
-        for layer, one in expected.items()
+    expected = {
+        (show(value), layer): some
+        for value, _, _, by_layer in done
+        for layer, some in by_layer.items()
     }
+    predictions = {place: together(some) for place, some in expected.items()}
+    shared = "correlation" in statistics
+    correlations = {at: correlated(some) for at, some in expected.items() if shared}
     counts = [(value, count) for value, count, *_ in done]
     notes = [*_also_varying(groups, by), *work.notes()]
     reasons = dict.fromkeys(one.reason for one in predictions.values() if one.reason)
     notes += [f"no prediction: {reason}" for reason in reasons]
-    return Aggregate(by, counts, cells, predictions, [clip(note, NOTE_LIMIT) for note in notes])
+    notes = [clip(note, NOTE_LIMIT) for note in notes]
+    return Aggregate(by, counts, cells, predictions, correlations, notes)
 
 
 def _finished(sweep: Path) -> Iterator[dict[str, Any]]:
@@ -156,8 +171,9 @@ class _Work:
     """What is to be measured of each run, and what was remarkable."""
 
     def __init__(
-        self, statistics: tuple[str, ...], theory: bool, pair: tuple[int, int] | None
+        self, by: str, statistics: tuple[str, ...], theory: bool, pair: tuple[int, int] | None
     ) -> None:
+        self._key = by.rpartition(".")[2]
         self._statistics = statistics
         self._from_outputs = [name for name in statistics if name in outputs.STATISTICS]
         self._theory = theory
@@ -165,6 +181,7 @@ class _Work:
         self._pairs: dict[tuple[int, int], None] = {}
         self._order = Order()
         self._known: Known = {}
+        self._edges: dict[str, str] = {}
         self._bare = False
         self._partly: dict[int, None] = {}
         self._not_finite: dict[str, int] = {}
@@ -175,11 +192,11 @@ class _Work:
         return tuple(self._order)
 
     def group(
-        self, members: Sequence[Mapping[str, Any]]
-    ) -> tuple[dict[str, dict[str, list[float]]], dict[str, Theory]]:
-        """Layer -> statistic -> a value for each run; layer -> prediction."""
+        self, value: Any, members: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[Expectation]]]:
+        """Layer -> statistic -> a value for each run; layer -> what was expected of each run."""
         measured: dict[str, dict[str, list[float]]] = {}
-        expected: dict[str, list[Any]] = {}
+        expected: dict[str, list[Expectation]] = {}
         for row in members:
             run = None
             layers = layer_statistics(row)
@@ -188,19 +205,19 @@ class _Work:
                 layers = layers or {one.name: one.statistics for one in run.layers.values()}
             pair = self._pair_in(run)
             self._order.add(layers)
+            theory = self._expect(run, pair, value) if self._theory and run else {}
+            for name, one in theory.items():
+                expected.setdefault(name, []).append(one)
             for name, statistics in layers.items():
                 values = derived(statistics)
                 if values["nonfinite_count"] > 0:
                     self._not_finite[name] = self._not_finite.get(name, 0) + 1
                 if run is not None and self._from_outputs:
-                    values |= self._of_outputs(run.layers[name], pair)
+                    values |= self._of_outputs(run.layers[name], pair, theory.get(name))
                 places = measured.setdefault(name, {key: [] for key in self._statistics})
                 for key in self._statistics:
                     places[key].append(values.get(key, math.nan))
-            if self._theory and run is not None:
-                for one in expectations(run, known=self._known):
-                    expected.setdefault(one.layer, []).append(one)
-        return measured, {name: _together(some) for name, some in expected.items()}
+        return measured, expected
 
     def notes(self) -> Iterator[str]:
         """What is to be kept in mind of all groups."""
@@ -219,21 +236,36 @@ class _Work:
                 for name, count in self._not_finite.items()
             )
             yield f"values that are not finite are left out of the statistics: {layers}"
+        for value, edge in islice(self._edges.items(), _EDGES):
+            yield f"{self._key}={value}: {edge}"
 
-    def _pair_in(self, run: Run | None) -> tuple[int, int]:
+    def _pair_in(self, run: Run | None) -> tuple[int, int] | None:
         if run is None or "correlation" not in self._from_outputs:
-            return 0, 0
+            return None
         pair = self._pair or outputs.telling_pair(run)
+        count = run.inputs_matrix.shape[0]
+        if self._pair and max(pair) >= count:
+            raise ConfigError("--pair", list(pair), f"run {run.id} has {count} samples, from 0")
         self._pairs[pair] = None
         return pair
 
-    def _of_outputs(self, layer: Layer, pair: tuple[int, int]) -> dict[str, float]:
+    def _expect(self, run: Run, pair: tuple[int, int] | None, value: Any) -> dict[str, Expectation]:
+        if show(value) not in self._edges and (edge := edge_of_chaos(describe(run))):
+            self._edges[show(value)] = str(edge)
+        return {one.layer: one for one in expectations(run, pair=pair, known=self._known)}
+
+    def _of_outputs(
+        self, layer: Layer, pair: tuple[int, int] | None, theory: Expectation | None
+    ) -> dict[str, float]:
         if layer.path is None:
             self._bare = True
             return {}
         if layer.kept_rows < layer.n_samples:
             self._partly[layer.kept_rows] = None
-        return outputs.outputs_statistics(layer, self._from_outputs, pair)
+        if theory is None or pair is None:
+            return outputs.outputs_statistics(layer, self._from_outputs, pair or (0, 1))
+        rest = [name for name in self._from_outputs if name != "correlation"]
+        return outputs.outputs_statistics(layer, rest) | {"correlation": theory.correlation}
 
 
 def layer_statistics(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -254,17 +286,3 @@ def derived(statistics: Mapping[str, Any]) -> dict[str, float]:
     values["second_moment"] = second_moment(values)
     values["rms"] = rms(values)
     return values
-
-
-def _together(expected: Sequence[Any]) -> Theory:
-    """The runs are independent networks: their bars add up in squares."""
-    reasons = [one.prediction.reason for one in expected if one.prediction.reason]
-    if reasons:
-        return Theory(math.nan, math.nan, math.nan, reasons[0])
-    n = len(expected)
-    predicted = sum(one.predicted / n for one in expected)
-    measured = sum(one.measured / n for one in expected)
-    bar = math.hypot(*(one.error_bar / n for one in expected))
-    apart = measured - predicted
-    distance = apart / bar if bar else math.copysign(math.inf, apart) if apart else 0.0
-    return Theory(predicted, bar, distance)

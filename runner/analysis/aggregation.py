@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runner.analysis.beside import Theory
 from runner.analysis.student import Summary
 from runner.errors import show
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 NOTE_LIMIT = 190
 """Characters of a note: printed with a word before it, it is a line like any other."""
+
+
+_BESIDE = ("theory", "error bar", "bars away")
 
 
 @dataclass(frozen=True)
@@ -37,23 +41,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Theory:
-    """Mean second moment of one layer beside its prediction, over the runs of a value.
-
-    Attributes:
-        predicted: the mean of the runs' predictions at this width.
-        error_bar: of the mean over so many networks.
-        distance: error bars from the prediction to the measurement.
-        reason: why there is none, or None.
-    """
-
-    predicted: float
-    error_bar: float
-    distance: float
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
 class Aggregate:
     """A sweep by one key; ``.frame()`` is a long table, ``.table()`` one to read.
 
@@ -61,7 +48,8 @@ class Aggregate:
         key: the dotted key.
         runs: value -> number of runs.
         cells: by value, layer and statistic, in order.
-        theory: (value, layer) -> prediction, where that was asked for.
+        theory: (value, layer) -> prediction of the second moment, where that was asked for.
+        correlations: the same of the correlation, where that was asked for as well.
         notes: what to keep in mind.
     """
 
@@ -69,20 +57,19 @@ class Aggregate:
     runs: list[tuple[Any, int]]
     cells: list[Cell]
     theory: dict[tuple[str, str], Theory] = field(default_factory=dict)
+    correlations: dict[tuple[str, str], Theory] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each value, layer and statistic; with theory, for the second moment too."""
+        """A row for each value, layer and statistic; with theory, where there is one of it."""
         found = []
         for cell in self.cells:
             head = {self.key: cell.value, "layer": cell.layer, "statistic": cell.statistic}
             row = {**head, "runs": cell.runs, **cell.summary._asdict()}
-            theory = self.theory.get((show(cell.value), cell.layer))
-            if theory and cell.statistic == "second_moment":
-                row |= {
-                    name: getattr(theory, name) for name in ("predicted", "error_bar", "distance")
-                }
-                row["reason"] = theory.reason
+            of = {"second_moment": self.theory, "correlation": self.correlations}
+            theory = of.get(cell.statistic, {}).get((show(cell.value), cell.layer))
+            if theory:
+                row |= asdict(theory)
             found.append(row)
         return found
 
@@ -105,17 +92,22 @@ class Aggregate:
         several = any(cell.summary.n > 1 for cell in self.cells)
         for name in names:
             heads += [f"{name} ±", "95 %"] if several else [name]
-        heads += ["theory", "error bar", "bars away"] if self.theory else []
+        beside = [("", self.theory), ("correlation: ", self.correlations)]
+        for head, theories in beside:
+            heads += [f"{head}{name}" for name in _BESIDE] if theories else []
+        heads += ["chi_1"] if self.theory else []
         lines: dict[tuple[str, str], list[str]] = {}
         for cell in self.cells:
             value = show(cell.value)
             line = lines.setdefault((value, cell.layer), [value, cell.layer, str(cell.runs)])
             line += _texts(cell.summary)[: 1 + several]
         for place, line in lines.items():
+            for _, theories in beside:
+                if theory := theories.get(place):
+                    numbers = (theory.predicted, theory.error_bar, theory.distance)
+                    line += [_text(number) for number in numbers]
             if self.theory:
-                theory = self.theory[place]
-                numbers = (theory.predicted, theory.error_bar, theory.distance)
-                line += [_text(number) for number in numbers]
+                line.append(_text(self.theory[place].chi_1))
         return [heads, *lines.values()]
 
     def __repr__(self) -> str:

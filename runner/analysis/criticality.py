@@ -67,6 +67,17 @@ def fixed_point(name: str, sigma_w: float, sigma_b: float = 0.0, slope: float = 
     return FixedPoint(q, c, chi_1, _depth_scale(chi_q), _depth_scale(chi_c))
 
 
+def slope_at_fixed_point(
+    name: str, sigma_w: float, sigma_b: float = 0.0, slope: float = 0.01
+) -> float:
+    """chi_1 alone, which takes no sums over two inputs; arguments as :func:`fixed_point`."""
+    phi = activation(name, slope)
+    w, b = _square("sigma_w", sigma_w), _square("sigma_b", sigma_b)
+    if isinstance(phi, PiecewiseLinear):
+        return w * phi.share
+    return w * phi.slope_square(_stable_second_moment(phi, w, b))
+
+
 def critical_sigma_w(name: str, sigma_b: float = 0.0, slope: float = 0.01) -> float:
     """The edge of chaos: the sigma_w for which chi_1 = 1 at the fixed point for this sigma_b.
 

@@ -240,23 +240,40 @@ def gaussian_means(
 
 
 def correlated_mean(g: Callable[[FloatArray], FloatArray], q1: float, q2: float, c: float) -> float:
-    """E g(u1) g(u2) for Gaussian u1, u2 of second moments q1, q2 and correlation c.
+    """E g(u1) g(u2), as :func:`joint_means`."""
+    return float(joint_means(lambda u: g(u)[None], q1, q2, c)[0, 0])
+
+
+def joint_means(
+    g: Callable[[FloatArray], FloatArray], q1: float, q2: float, c: float
+) -> FloatArray:
+    """E g_i(u1) g_j(u2) for Gaussian u1, u2 of second moments q1, q2 and correlation c.
 
     A product rule on u1 = sqrt(q1) z1, u2 = sqrt(q2) (c z1 + sqrt(1 - c^2) z2); NaN where q1 or
     q2 is above :data:`LARGEST_CORRELATED` or not a number.
+
+    Args:
+        g: gives n functions of an array: the shape (...) becomes (n, ...).
+        q1: the second moment of u1.
+        q2: of u2.
+        c: in -1..1.
+
+    Returns:
+        (n, n).
     """
     if not max(q1, q2) <= LARGEST_CORRELATED or math.isnan(q1 + q2 + c):
-        return math.nan
+        n = len(g(np.full(1, 0.0)))
+        return np.full((n, n), math.nan)
     z = _grid(_REACH, min(0.4, 0.2 / math.sqrt(max(q1, q2, 0.25))))
     weights = np.exp(-0.5 * z * z)
     weights /= weights.sum()
     outer = weights * g(math.sqrt(q1) * z)
     across = math.sqrt(q2) * math.sqrt((1 - c) * (1 + c)) * z
-    total = 0.0
-    rows = max(_CHUNK // len(z), 1)
+    total = np.full((len(outer), len(outer)), 0.0)
+    rows = max(_CHUNK // outer.size, 1)
     for start in range(0, len(z), rows):
         along = math.sqrt(q2) * c * z[start : start + rows, None]
-        total += float(outer[start : start + rows] @ (g(along + across) @ weights))
+        total += outer[:, start : start + rows] @ (g(along + across) @ weights).T
     return total
 
 

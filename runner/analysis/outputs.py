@@ -49,7 +49,7 @@ def outputs_statistics(
     if wanted := set(wanted) - {"correlation"}:
         found |= _over_all(layer, wanted)
     if "correlation" in found:
-        found["correlation"] = _correlation(layer, pair)
+        found["correlation"] = correlation(layer, pair)
     return found
 
 
@@ -85,8 +85,8 @@ def _over_all(layer: Layer, wanted: Collection[str]) -> dict[str, float]:
     return {name: every[name] for name in wanted}
 
 
-def _correlation(layer: Layer, pair: tuple[int, int]) -> float:
-    """sum x y / sqrt(sum x^2 sum y^2) of two samples; NaN where one was not kept."""
+def correlation(layer: Layer, pair: tuple[int, int]) -> float:
+    """:func:`cosine` of two samples' outputs; NaN where one was not kept."""
     picked: dict[int, NDArray[np.float64]] = {}
     rows = 0
     for batch in layer.batches(_ROWS):

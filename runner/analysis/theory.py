@@ -36,12 +36,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.analysis import pair as pairs
 from runner.analysis.criticality import FixedPoint, critical_sigma_w, fixed_point
 from runner.analysis.gaussian import Activation, FloatArray, activation
 from runner.analysis.variance import weight_variance
@@ -82,6 +83,9 @@ class Prediction:
         correlation: of two inputs: sum x y / sqrt(sum x^2 sum y^2) over the neurons (the
             cosine: no mean is taken off); NaN if none was given.
         reason: why there is no prediction (all numbers are NaN), or None.
+        correlation_deviation, correlation_shift: the same two of the correlation.
+        chi_1: of an activation and the Dense layer before it, sigma_w^2 E phi'(sqrt(q) z)^2: below
+            1 two inputs come closer there, above 1 they part.
     """
 
     name: str
@@ -91,6 +95,9 @@ class Prediction:
     shift: float
     correlation: float
     reason: str | None = None
+    correlation_deviation: float = math.nan
+    correlation_shift: float = math.nan
+    chi_1: float = math.nan
 
     def standard_error(self, n_networks: int = 1) -> float:
         """Of the mean over that many networks, the rounding of float32 outputs included."""
@@ -99,9 +106,17 @@ class Prediction:
 
     def distance(self, measured: float, n_networks: int = 1) -> float:
         """How many standard errors a measured second moment lies above the prediction."""
-        error = self.standard_error(n_networks)
         apart = measured - self.second_moment - self.shift
-        return apart / error if error else math.copysign(math.inf, apart) if apart else 0.0
+        return bars_away(apart, self.standard_error(n_networks))
+
+    def correlation_error(self, n_networks: int = 1) -> float:
+        """Of the mean correlation over that many networks."""
+        return math.hypot(self.correlation_deviation / math.sqrt(n_networks), ROUNDING)
+
+
+def bars_away(apart: float, error: float) -> float:
+    """A distance in error bars; infinite where there is a distance and no bar."""
+    return apart / error if error else math.copysign(math.inf, apart) if apart else 0.0
 
 
 class _Fresh(NamedTuple):
@@ -110,6 +125,7 @@ class _Fresh(NamedTuple):
     spread: FloatArray
     width: int
     tied: FloatArray  # 1 - rho of the module's docstring
+    sigma_w_square: float
 
 
 class _Signal(NamedTuple):
@@ -118,7 +134,7 @@ class _Signal(NamedTuple):
     second: FloatArray
     spread: FloatArray
     shift: FloatArray
-    pair: tuple[float, float, float] | None
+    pair: pairs.Pair | None
     fresh: _Fresh | None = None
 
 
@@ -162,28 +178,32 @@ def predict(
         if reason is not None:
             predictions.append(unpredicted(name, kind, reason))
             continue
+        chi_1 = math.nan
         with np.errstate(over="ignore", invalid="ignore"):
             if kind == "Dense":
                 signal = _dense(signal, f"layers.{name}", layer)
             elif kind != "Linear":
                 phi = activation(KINDS[kind], _number(f"layers.{name}", layer, "slope", 0.01))
+                chi_1 = _chi_1(signal, phi)
                 signal = _activate(signal, phi)
             if not np.isfinite(signal.second).all():
                 reason = f"the second moment of {name} is beyond what float64 can hold"
                 predictions.append(unpredicted(name, kind, reason))
                 continue
-            bars = signal.second * np.sqrt(signal.spread)
-            predictions.append(
-                Prediction(
-                    name,
-                    kind,
-                    float(signal.second.mean()),
-                    float(bars.mean()),
-                    float((signal.second * signal.shift).mean()),
-                    math.nan if signal.pair is None else signal.pair[2],
-                )
-            )
+            predictions.append(_prediction(name, kind, signal, chi_1))
     return predictions
+
+
+def _prediction(name: str, kind: str, signal: _Signal, chi_1: float) -> Prediction:
+    bars = signal.second * np.sqrt(signal.spread)
+    shift = float((signal.second * signal.shift).mean())
+    known = Prediction(
+        name, kind, float(signal.second.mean()), float(bars.mean()), shift, math.nan, chi_1=chi_1
+    )
+    if signal.pair is None:
+        return known
+    c, deviation, bias = signal.pair.c, signal.pair.deviation, signal.pair.bias
+    return replace(known, correlation=c, correlation_deviation=deviation, correlation_shift=bias)
 
 
 def unpredicted(name: str, kind: str, reason: str) -> Prediction:
@@ -209,7 +229,7 @@ def _inputs(
     q1, q2 = (float(second.mean()),) * 2 if pair is None else pair
     if not (0 <= q1 < math.inf and 0 <= q2 < math.inf):
         raise ConfigError("pair_second_moments", [q1, q2], "must be finite and 0 or more")
-    return _Signal(second, nothing, nothing, (float(q1), float(q2), float(correlation)))
+    return _Signal(second, nothing, nothing, pairs.inputs(float(q1), float(q2), float(correlation)))
 
 
 def _why_not(name: str, kind: str, layer: Mapping[str, Any], signal: _Signal) -> str | None:
@@ -229,7 +249,12 @@ def _why_not(name: str, kind: str, layer: Mapping[str, Any], signal: _Signal) ->
     return None
 
 
-def _dense(signal: _Signal, key: str, layer: Mapping[str, Any]) -> _Signal:
+def weights_and_biases(key: str, layer: Mapping[str, Any]) -> tuple[float, float]:
+    """sigma_w^2 and sigma_b^2 of a Dense layer, as :func:`predict` takes it; ``key`` is its own.
+
+    Raises:
+        ConfigError: sizes or scales are missing, or not numbers.
+    """
     n_inputs, n_neurons = (
         check_size(f"{key}.{size}", layer.get(size)) for size in ("n_inputs", "n_neurons")
     )
@@ -240,40 +265,41 @@ def _dense(signal: _Signal, key: str, layer: Mapping[str, Any]) -> _Signal:
         weight_init=layer.get("weight_init"),
         gain=_number(key, layer, "gain", 1.0),
     )
-    w, b = n_inputs * variance, _number(key, layer, "bias_scale", 0.0) ** 2
+    return n_inputs * variance, _number(key, layer, "bias_scale", 0.0) ** 2
+
+
+def _dense(signal: _Signal, key: str, layer: Mapping[str, Any]) -> _Signal:
+    w, b = weights_and_biases(key, layer)
+    n_inputs, n_neurons = layer["n_inputs"], layer["n_neurons"]
     second = w * signal.second + b
     share = np.divide(w * signal.second, second, out=np.full_like(second, 0.0), where=second > 0)
     orthogonal = layer.get("weight_init") == "orthogonal"
-    tied = share**2 * (min(n_neurons / n_inputs, 1.0) if orthogonal else 0.0)
+    held = min(n_neurons / n_inputs, 1.0) if orthogonal else 0.0
+    tied = share**2 * held
     spread = share**2 * signal.spread
     measured = spread + 2 * (1 - tied) * (1 + spread) / n_neurons
     pair = signal.pair
     if pair is not None:
-        q1, q2, c = pair
-        covariance = w * math.sqrt(q1) * math.sqrt(q2) * c + b
-        pair = _pair(w * q1 + b, w * q2 + b, covariance)
-    return _Signal(second, measured, share * signal.shift, pair, _Fresh(spread, n_neurons, tied))
+        pair = pairs.dense(pair, w, b, n_neurons, held)
+    return _Signal(second, measured, share * signal.shift, pair, _Fresh(spread, n_neurons, tied, w))
+
+
+def _chi_1(signal: _Signal, phi: Activation) -> float:
+    assert signal.fresh is not None
+    return signal.fresh.sigma_w_square * phi.slope_square(float(signal.second.mean()))
 
 
 def _activate(signal: _Signal, phi: Activation) -> _Signal:
     assert signal.fresh is not None
-    spread, width, tied = signal.fresh
+    spread, width, tied, _ = signal.fresh
     answer = phi.response(signal.second)
     noise = np.maximum(answer.noise - 2 * answer.elasticity**2 * tied, 0.0)
     measured = answer.elasticity**2 * spread + noise * (1 + spread) / width
     bend = 0.5 * answer.curvature * (spread - 2 * tied / width)
     pair = signal.pair
     if pair is not None:
-        q1, q2, _ = pair
-        pair = _pair(phi.second(q1), phi.second(q2), phi.product(*pair))
+        pair = pairs.activate(pair, phi)
     return _Signal(answer.second, measured, answer.elasticity * signal.shift + bend, pair)
-
-
-def _pair(q1: float, q2: float, covariance: float) -> tuple[float, float, float]:
-    scale = math.sqrt(q1) * math.sqrt(q2)
-    c = covariance / scale if scale else math.nan
-    # Rounding alone leads out of -1..1; a NaN stays one.
-    return q1, q2, math.copysign(1.0, c) if abs(c) > 1 else c
 
 
 def _number(key: str, layer: Mapping[str, Any], name: str, default: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runner import console
@@ -11,6 +12,7 @@ from runner.cli.printing import as_json, cell
 from runner.cli.tables import Column, draw, histogram, on_terminal, say_head
 
 if TYPE_CHECKING:
+    from runner.analysis.outlook import Outlook
     from runner.store.read import Run
 
 _MOST, _LEAST = 2_000_000, 20_000
@@ -33,10 +35,10 @@ def do(args: Namespace) -> int:
     run = load(args.run)
     facts = {key: value for key, value in run.metadata.items() if not key.startswith("params.")}
     layers = _layers(run)
-    theory = _theory(run) if args.theory else []
+    theory = _theory(run) if args.theory else None
     if args.json:
         whole = {"path": str(run.path), **facts, "config": run.config, "layers": layers}
-        console.out(as_json({**whole, "theory": theory} if args.theory else whole))
+        console.out(as_json({**whole, **(theory.as_dict() if theory else {})}))
         return 0
     say_head(f"run {run.id}: {run.status}")
     console.out(str(run.path))
@@ -50,8 +52,7 @@ def do(args: Namespace) -> int:
         console.out("")
         draw(*_layer_table(run, layers))
     if theory:
-        console.out("")
-        draw(*_theory_table(theory))
+        _tell_theory(theory)
     for title, prefix in (
         ("metrics", "metrics."),
         ("configuration", "params."),
@@ -128,22 +129,38 @@ def _distributions(run: Run) -> dict[str, str]:
     return {layer.name: histogram(glance(layer, each)) for layer in kept}
 
 
-def _theory(run: Run) -> list[dict[str, Any]]:
-    from runner.analysis.expectation import expectations
+def _theory(run: Run) -> Outlook:
+    from runner.analysis.outlook import outlook
 
-    return [one.row() for one in expectations(run)]
+    return outlook(run)
 
 
-def _theory_table(rows: list[dict[str, Any]]) -> _Table:
-    """The second moment of each layer beside its prediction."""
+def _tell_theory(theory: Outlook) -> None:
+    if theory.rows:
+        console.out("")
+        draw(*_theory_table(theory.rows, "second moment", _SECOND_MOMENT))
+    if any(row["correlation_predicted"] == row["correlation_predicted"] for row in theory.rows):
+        console.out("")
+        say_head("correlation of samples {} and {}".format(*theory.pair))
+        draw(*_theory_table(theory.rows, "correlation", _CORRELATION))
+    if theory.edge:
+        console.out("")
+        console.out(console.safe_line(f"edge of chaos: {theory.edge}"))
+
+
+_SECOND_MOMENT = ("second_moment", "predicted", "error_bar", "distance")
+_CORRELATION = tuple(f"correlation{part}" for part in ("", "_predicted", "_error_bar", "_distance"))
+
+
+def _theory_table(rows: Sequence[Mapping[str, Any]], head: str, names: Sequence[str]) -> _Table:
+    """What was measured in each layer, beside its prediction."""
     columns = [
         Column("layer", gives_way=True),
-        *(Column(head) for head in ("second moment", "theory")),
+        *(Column(name) for name in (head, "theory")),
         Column("error bar", rank=2),
         Column("bars away"),
         Column("", gives_way=True, rank=1),
     ]
-    names = ("second_moment", "predicted", "error_bar", "distance")
     cells = [
         (
             row["layer"],
