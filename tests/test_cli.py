@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import runner
+from runner.__main__ import main
 from runner.cli import VERBS
 from runner.errors import DamagedError
 from tests.conftest import ROOT, Program
@@ -248,6 +249,21 @@ def test_refused(stored: Program, arguments: tuple[str, ...], words: tuple[str, 
     assert len(line) <= 200
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize(
+    "verb", ["show", "ls", "verify", "rm", "report", "compare latest", "export mlflow", "reproduce"]
+)
+def test_a_name_that_no_file_can_have(
+    stored: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+) -> None:
+    monkeypatch.chdir(stored.folder)
+    assert main([*verb.split(), "x" * 300]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), "xxx…: " in err, len(err) <= 201) == ("", 1, True, True)
 
 
 def test_before_the_first_run(program: Program) -> None:

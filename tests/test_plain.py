@@ -60,7 +60,7 @@ def test_a_run_with_numbers_that_json_lacks(
     strictly(run.metadata["params.layers.x.some"])
 
 
-@pytest.mark.parametrize("wrong", ["layers=one_dense", [1], {"data.samples": 3, 4: 5}])
+@pytest.mark.parametrize("wrong", ["layers=one_dense", [1], {"data.samples": "3"}, None])
 def test_overrides_that_are_no_list_of_texts(wrong: Any) -> None:
     with pytest.raises(TypeError, match="a list of texts is needed"):
         runner.run(wrong)

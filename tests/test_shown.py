@@ -74,6 +74,11 @@ def test_the_table_of_runs(inside: Path) -> None:
     assert parsed(shown).count("tr") == 21
 
 
+def test_what_is_no_run_is_not_drawn() -> None:
+    with pytest.raises(TypeError, match="a layer or a run"):
+        runner.plot("latest")  # type: ignore[arg-type]
+
+
 def test_plots(inside: Path, tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")
     run = runner.load(NASTY)

@@ -10,7 +10,7 @@ small file is read against its sum and a large one has to be there, of its size 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from runner.analysis import changes
 from runner.analysis.comparison import Comparison
@@ -18,7 +18,7 @@ from runner.analysis.differences import Tolerance
 from runner.analysis.matching import matched
 from runner.analysis.measurement import differences, measure
 from runner.analysis.part import Part
-from runner.errors import DamagedError, NotFoundError
+from runner.errors import DamagedError, NotFoundError, UnknownKeyError
 from runner.store.layer import Layer
 from runner.store.layout import FINISHED, STATISTICS
 from runner.store.pairs import Piece, unequal
@@ -59,13 +59,15 @@ def compare(
     Raises:
         NotFoundError: there is no such run, or neither has any layer.
         DamagedError: a file is not what was written.
-        ConfigError: a tolerance that is negative or no number.
+        ConfigError: a tolerance that is negative or no number; or no such check.
 
     Example::
 
         found = runner.compare("run-a", "latest", ulp=1)
         found.same, found.sentence
     """
+    if check not in get_args(Check):
+        raise UnknownKeyError("check", check, str(check), get_args(Check))
     tolerance = Tolerance(atol, rtol, ulp)
     left, right = (run if isinstance(run, Run) else load(run) for run in (a, b))
     if not left.layers and not right.layers:

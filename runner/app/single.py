@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,19 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | None = None) -> Run:
         run = runner.run(["layers=one_dense", "data.samples=5"])
         run.layers["dense1"].outputs.shape  # (15, 3)
     """
-    if isinstance(overrides, str) or not all(isinstance(text, str) for text in overrides):
+    texts = _texts(overrides)
+    with hydra_session(config_dir) as hydra:
+        return load(run_single(hydra, None, texts, quiet=True).directory)
+
+
+def _texts(overrides: Any) -> list[str]:
+    """What a caller from Python gives; a text by itself would be taken for its characters."""
+    several = isinstance(overrides, Iterable) and not isinstance(overrides, (str, Mapping))
+    texts: list[Any] = list(overrides) if several else [overrides]
+    if not several or not all(isinstance(text, str) for text in texts):
         told = one_line(repr(overrides), 60)
         raise TypeError(f'overrides={told}: a list of texts is needed: ["data.samples=100"]')
-    with hydra_session(config_dir) as hydra:
-        return load(run_single(hydra, None, list(overrides), quiet=True).directory)
+    return texts
 
 
 def run_single(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +44,7 @@ def do(args: Namespace) -> int:
 
     if args.path == ROOT and not ROOT.is_dir():
         raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
-    root = args.path if args.path.exists() else resolve(str(args.path))
+    root = args.path if os.path.exists(args.path) else resolve(str(args.path))
     found = rows(root)
     if args.clean:
         found = _clean(root, found, layout.DEAD)

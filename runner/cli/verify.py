@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def do(args: Namespace) -> int:
 
     if not args.path:
         raise UsageError("verify: '' is no path; leave it out for outputs")
-    path = Path(args.path) if Path(args.path).exists() else resolve(args.path)
+    path = Path(args.path) if os.path.exists(args.path) else resolve(args.path)
     findings = verify(path)
     if args.json:
         console.out(as_json([{"path": str(f.path), "problem": f.problem} for f in findings]))

@@ -83,6 +83,8 @@ def plot(what: Layer | Run, kind: str = "distribution") -> Plot:
         MissingExtraError: the extra ``report`` is not installed.
         NotFoundError: there is nothing to be drawn.
     """
+    if not isinstance(what, (Layer, Run)):
+        raise TypeError(f"plot: a layer or a run of runner.load is needed, not {what!r:.60}")
     _converter()  # tells what is missing before anything is read
     if isinstance(what, Run):
         drawn = list(data_charts(Material(what)))

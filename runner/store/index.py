@@ -180,10 +180,10 @@ def resolve(name: str, root: str | Path = "outputs") -> Path:
         NotFoundError: there is none, or several ids begin so; says which are near.
     """
     root = Path(root)
-    if name != layout.LATEST and name and Path(name).is_dir():
+    if name != layout.LATEST and name and os.path.isdir(name):
         return Path(name)
     head, _, job = name.partition("/")
-    if head == layout.LATEST and (root / name).is_dir():
+    if head == layout.LATEST and os.path.isdir(root / name):
         return (root / name).resolve()
     if head == layout.LATEST and job and (root / head).is_dir():
         raise NotFoundError("run", name, (), hint=_not_in_latest((root / head).resolve()))

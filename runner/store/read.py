@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,7 @@ def load(path: str | Path, *, check: bool = True) -> Run:
         run.layers["dense1"].outputs.mean(axis=0)
     """
     directory = Path(path)
-    if path == layout.LATEST or not directory.is_dir():
+    if path == layout.LATEST or not os.path.isdir(directory):
         from runner.store.index import resolve
 
         directory = resolve(str(path))
