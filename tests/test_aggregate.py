@@ -237,7 +237,7 @@ def test_correlation_beside_its_theory(program: Program) -> None:
         assert theory.distance == pytest.approx((measured[1] - theory.predicted) / theory.error_bar)
         # Of six networks: what they spread by is near what theory says.
         assert 0.4 < measured[2] / (theory.error_bar * math.sqrt(6)) < 2
-    assert {len(line) for line in found.table()} == {13}
+    assert {len(line) for line in found.table()} == {14}
     with pytest.raises(ConfigError, match=r"--pair=\[0,9\]: run .* has 9 samples, from 0"):
         aggregate(sweep, "layers.mlp.depth", statistics=["correlation"], pair=(0, 9))
     done = program.start("show", str(sweep / "0"), "--theory")
