@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from pathlib import Path
 
-from tests.pages import ROOT, cold, play
+from tests.pages import ROOT, cold, play, run
+from tests.test_imports import FLOORS
+
+REPLAYED = """
+import numpy as np, runner
+from runner.report.replay import Replay
+
+stored = runner.run(["layers=elu", "layers.elu1.alpha=0.5", "layers.dense1.weight_scale=2"])
+[*_, last] = Replay(stored).forward(stored.inputs)
+assert np.array_equal(last, stored.layers["elu1"].outputs)
+"""
+"""A report makes the new layer again with every argument it was given."""
 
 COPIED = ("runner", "conf", "tests", "pyproject.toml")
+
+
+def test_the_rooms_are_those_there_are() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("| room |")[2].partition("\n\n")[0]
+    listed = re.findall(r"^\| `([\w.]+)/?` \| \S", table, re.MULTILINE)
+    there = [
+        path.name
+        for path in (ROOT / "runner").iterdir()
+        if (path / "__init__.py").exists() or path.suffix == ".py"
+    ]
+    assert sorted(listed) == sorted(set(there) - {"__init__.py"})
+
+
+def test_the_floors_are_those_that_are_held() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [floors] = re.findall(r"^`__main__`, .*?\n\n", text, re.MULTILINE | re.DOTALL)
+    assert [set(re.findall(r"`(\w+)`", floor)) for floor in floors.split(">")] == list(FLOORS)
 
 
 def test_a_layer_is_added_as_the_page_says(tmp_path: Path) -> None:
@@ -24,3 +55,5 @@ def test_a_layer_is_added_as_the_page_says(tmp_path: Path) -> None:
     for one in played:
         assert one.right, str(one)
     assert (tmp_path / "runner" / "layers" / "elu.py").exists()
+    code, printed = run([sys.executable, "-c", REPLAYED], tmp_path, {"PYTHONPATH": str(tmp_path)})
+    assert code == 0, printed

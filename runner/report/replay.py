@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runner.analysis.entries import entry_of
 from runner.errors import RunnerError
 from runner.forward.network import OURS
-from runner.layers import Dense, Layer
+from runner.layers import MLP, Dense, Layer
 from runner.numerics import TILE, rule
 from runner.store.layer import Layer as StoredLayer
 from runner.store.read import Run
@@ -82,7 +82,9 @@ class Replay:
             )
         if layer.kind not in _ACTIVATIONS:
             raise _CannotError(f"{layer.name} is a {layer.kind}, which this version doesn't know")
-        options = {name: entry[name] for name in ("slope",) if name in entry}
+        # Those of a block are for its dense layers.
+        ours = OURS[target] is not MLP
+        options = {k: v for k, v in entry.items() if ours and k not in ("_target_", "n_inputs")}
         made: Layer = _ACTIVATIONS[layer.kind](layer.n_inputs, **options, numerics=self._rule)
         return made
 
