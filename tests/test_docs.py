@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,25 @@ def test_readme_has_two_set_up_commands() -> None:
     assert len(shown) == 2
     assert "-m runner layers=two_dense data.samples=100" in shown[0]
     assert "-m pytest" in shown[1]
+
+
+def test_every_extra_is_on_the_page_about_installing() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert sorted(found) == sorted(project["optional-dependencies"])
+
+
+def test_the_site_leads_to_every_page() -> None:
+    listed = {
+        page.parent / f"{entry}.md"
+        for page in DOCUMENTS
+        for block in blocks(page)
+        if block.language == "{toctree}"
+        for entry in re.findall(r"^[\w/]+$", block.text, re.MULTILINE)
+    }
+    docs = ROOT / "docs"
+    assert listed | {docs / "index.md"} == {page for page in DOCUMENTS if docs in page.parents}
 
 
 def test_readme_lists_the_verbs() -> None:
