@@ -209,6 +209,9 @@ def test_what_comes_from_a_run_is_text(place: Program, reader: Reader) -> None:
     page = reader.open(page_of(place, failed.stdout.splitlines()[-1]))
     assert "<script>window.hacked=1</script>" in page.locator(".error").inner_text()
     assert page.evaluate("window.hacked") is None
+    # It has no bits to be checked again.
+    assert page.locator("#reproduce").count() == 0
+    assert "trust=[bad_layers]" in page.locator("#again").inner_text()
 
 
 def test_a_layer_s_name_is_text(place: Program, reader: Reader, tmp_path: Path) -> None:

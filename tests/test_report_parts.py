@@ -269,8 +269,14 @@ def test_odd_runs(made: Callable[..., Run], overrides: list[str], words: list[st
     [
         ([], ["layers.dense1.n_neurons=5"], ["300 x 3 / 300 x 5"]),
         (["layers=book_chapter_4"], ["layers=book_chapter_4", "layers.dense1.n_neurons=5"], []),
+        (
+            [],
+            ["data.samples=50"],
+            ["A: 300 samples; B: 150 samples", "these layers saw different things"],
+        ),
+        (["save=statistics"], ["layers.dense2.n_neurons=5"], ["Nothing to draw."]),
     ],
-    ids=["wider", "wider before others"],
+    ids=["wider", "wider before others", "fewer samples", "not kept"],
 )
 def test_odd_pairs(made: Callable[..., Run], a: list[str], b: list[str], words: list[str]) -> None:
     text = page_of_two(made(*a), made(*b))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,7 @@ def page_of_pair(a: Run, b: Run) -> str:
         layers=list(_layers(page, found)),
         n_layers=len(found.layers),
         similarity=similarity_chart(page, a, b),
+        inputs_differ=any(part.kind == "inputs" and not part.bits for part in found.parts),
         command=f"python -m runner compare {a.id} {b.id}",
     )
 
@@ -130,7 +131,9 @@ def _amount(part: Part, name: str) -> float:
 def _plane(page: Page, found: Comparison) -> dict[str, Any] | None:
     """The samples in the plane of their inputs, coloured by how far apart one layer puts them."""
     inputs = next((part for part in found.parts if part.kind == "inputs"), None)
-    where = next((part for part in found.layers if _subtractable(part) and not part.bits), None)
+    where = next(
+        (part for part in found.layers if _subtractable(found, part) and not part.bits), None
+    )
     if inputs is None or not inputs.bits or where is None:
         return None
     sample, left, right = _rows(found, where)
@@ -167,17 +170,27 @@ def _layers(page: Page, found: Comparison) -> Iterator[dict[str, Any]]:
             "histogram": None,
             "map": None,
         }
-        if _comparable(part):
+        if _subtractable(found, part):
             sample, left, right = _rows(found, part)
-            spec = bars.histograms(
-                {"A": left.reshape(-1), "B": right.reshape(-1)},
-                f"output of {part.name}",
-                description=f"Distributions of {part.name} in A and B",
-            )
-            card |= {"histogram": page.chart(spec), "said": sample.said()}
-            if not part.bits and _subtractable(part):
+            card |= {"histogram": _both(page, part, left, right), "said": sample.said()}
+            if not part.bits:
                 card["map"] = _map(left, right, sample)
+        elif _comparable(found, part):
+            # Each by itself: the first rows of the longer one are not all of its kinds of sample.
+            several = [_own_rows(layer, found) for layer in _pair(found, part) if layer]
+            said = [f"{letter}: {one[0].said()}" for letter, one in zip("AB", several, strict=True)]
+            histogram = _both(page, part, *(rows for _, rows in several))
+            card |= {"histogram": histogram, "said": "; ".join(said)}
         yield card
+
+
+def _both(page: Page, part: Part, left: NDArray[Any], right: NDArray[Any]) -> dict[str, Any] | None:
+    spec = bars.histograms(
+        {"A": left.reshape(-1), "B": right.reshape(-1)},
+        f"output of {part.name}",
+        description=f"Distributions of {part.name} in A and B",
+    )
+    return page.chart(spec)
 
 
 def _pair(found: Comparison, part: Part) -> tuple[Layer | None, Layer | None]:
@@ -185,13 +198,14 @@ def _pair(found: Comparison, part: Part) -> tuple[Layer | None, Layer | None]:
     return found.a.layers.get(part.a), found.b.layers.get(part.b)
 
 
-def _comparable(part: Part) -> bool:
-    return part.shapes is not None and "only" not in part.note and "not kept" not in part.note
+def _comparable(found: Comparison, part: Part) -> bool:
+    """Whether both runs have kept outputs of a layer."""
+    return all(layer is not None and layer.path for layer in _pair(found, part))
 
 
-def _subtractable(part: Part) -> bool:
-    """Whether every value in A has its own in B."""
-    return _comparable(part) and part.by != "shape"
+def _subtractable(found: Comparison, part: Part) -> bool:
+    """Whether the same rows of both have as many values."""
+    return _comparable(found, part) and part.by != "shape"
 
 
 def _statistics(found: Comparison, part: Part) -> list[tuple[str, str, str, bool]]:
@@ -207,17 +221,26 @@ def _statistics(found: Comparison, part: Part) -> list[tuple[str, str, str, bool
 def _rows(found: Comparison, part: Part) -> tuple[Sample, NDArray[Any], NDArray[Any]]:
     """The same rows of a layer in A and B, few of many."""
     a, b = _pair(found, part)
-    if a is None or b is None or not (a.path and b.path):
-        nothing = np.empty((0, 1))
-        return thin(0, 0), nothing, nothing
-    # Bounded in bytes, not in rows alone: a row of a wide layer is long.
-    most = max(min(_READ, (1 << 24) // max(a.n_neurons, b.n_neurons)), 256)
-    rows = min(a.kept_rows, b.kept_rows)
-    # Every pair of layers has its share of what a page may read.
-    row_bytes = (a.bytes + b.bytes) * len(found.layers) / max(rows, 1)
-    kept = thin(rows, row_bytes, most)
+    assert a is not None
+    assert b is not None
+    kept = _some(min(a.kept_rows, b.kept_rows), (a, b), found)
     left, right = (layer.matrix(check=layer.bytes <= _WHOLE).parts(kept.ranges) for layer in (a, b))
     return Sample(max(a.n_samples, b.n_samples), kept.ranges), left, right
+
+
+def _own_rows(layer: Layer, found: Comparison) -> tuple[Sample, NDArray[Any]]:
+    """Rows of a layer that has none in common with the other."""
+    kept = _some(layer.kept_rows, (layer,), found)
+    rows = layer.matrix(check=layer.bytes <= _WHOLE).parts(kept.ranges)
+    return Sample(layer.n_samples, kept.ranges), rows
+
+
+def _some(rows: int, layers: Sequence[Layer], found: Comparison) -> Sample:
+    # Bounded in bytes, not in rows alone: a row of a wide layer is long.
+    most = max(min(_READ, (1 << 24) // max(layer.n_neurons for layer in layers)), 256)
+    # Every pair of layers has its share of what a page may read.
+    row_bytes = sum(layer.bytes for layer in layers) * len(found.layers) / max(rows, 1)
+    return thin(rows, row_bytes, most)
 
 
 def _map(left: NDArray[Any], right: NDArray[Any], sample: Sample) -> dict[str, Any] | None:

@@ -59,7 +59,8 @@ def page_of_run(run: Run) -> str:
         regions=regions(page, material),
         configuration=configuration(run),
         provenance=provenance(run),
-        command=f"python -m runner reproduce {run.id}",
+        command=f"python -m runner reproduce {run.id}" if run.layers else None,
+        trusted=[str(name) for name in run.config.get("trust") or ()],
         overrides=shlex.join(["python", "-m", "runner", *(run.metadata["overrides"] or [])]),
     )
 
