@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from runner.lazy import names as _names
 from runner.store.drawn import leave_to as _leave_to
 
 if TYPE_CHECKING:
@@ -30,12 +31,7 @@ _HOME = {
     "runs": "runner.store.index",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOME[name]), name)
-    return value
+__getattr__ = _names(__name__, _HOME)
 
 
 def _drawing(name: str) -> Callable[..., Any]:

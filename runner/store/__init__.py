@@ -5,8 +5,9 @@ Nothing is loaded before it is used, so that a run pays for writing alone.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from runner.lazy import names
 
 if TYPE_CHECKING:
     from runner.store.claim import Claim, adopt
@@ -54,9 +55,4 @@ _HOME = {
     "runs": "index",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    return value
+__getattr__ = names(__name__, {name: f"{__name__}.{home}" for name, home in _HOME.items()})
