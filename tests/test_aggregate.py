@@ -221,6 +221,8 @@ def test_theory_beside_the_measurement(program: Program) -> None:
     assert [note.partition(" in layers")[0] for note in found.notes] == [
         "gain=1.0: chi_1 = 1", "gain=1.1: chi_1 = 1.21",
     ]  # fmt: skip
+    # Of both gains together no chi_1 is told.
+    assert len(aggregate(sweep, "seeds.seed", theory=True).notes) == 1
 
 
 def test_correlation_beside_its_theory(program: Program) -> None:
@@ -270,7 +272,7 @@ def test_sweep_of_different_stacks(tmp_path: Path) -> None:
         *("-m", "layers=two_dense,book_chapter_4", "seeds.seed=0,1", "data=spiral,vertical"),
         *("data.samples=9", "save=first", "save.rows=4"),
     )
-    done = program.start("compare", str(sweep), "--by", "layers", "--statistics", "rms,dead,rms")
+    done = program.start("compare", str(sweep), "--by", "layers", "--statistics", "rms, dead,rms")
     assert done.returncode == 0, done.stderr
     head, *lines = (line.split() for line in done.stdout.splitlines())
     # In the order of the data, though the shorter stack came first.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def aggregate(
     statistics = tuple(dict.fromkeys(statistics))
     for name in statistics:
         if name not in STATISTICS:
-            raise UnknownKeyError("statistics", name, name, STATISTICS)
+            raise UnknownKeyError("--statistics", name, name, STATISTICS)
     if theory and "second_moment" not in statistics:
         statistics = (*statistics, "second_moment")
     found = list(_finished(Path(sweep)))
@@ -181,7 +180,7 @@ class _Work:
         self._pairs: dict[tuple[int, int], None] = {}
         self._order = Order()
         self._known: Known = {}
-        self._edges: dict[str, str] = {}
+        self._edges: dict[str, dict[str, None]] = {}
         self._bare = False
         self._partly: dict[int, None] = {}
         self._not_finite: dict[str, int] = {}
@@ -236,7 +235,9 @@ class _Work:
                 for name, count in self._not_finite.items()
             )
             yield f"values that are not finite are left out of the statistics: {layers}"
-        for value, edge in islice(self._edges.items(), _EDGES):
+        # Of runs that differ in their layers no single one would stand for all.
+        alike = [(value, *some) for value, some in self._edges.items() if len(some) == 1]
+        for value, edge in alike[:_EDGES]:
             yield f"{self._key}={value}: {edge}"
 
     def _pair_in(self, run: Run | None) -> tuple[int, int] | None:
@@ -250,8 +251,8 @@ class _Work:
         return pair
 
     def _expect(self, run: Run, pair: tuple[int, int] | None, value: Any) -> dict[str, Expectation]:
-        if show(value) not in self._edges and (edge := edge_of_chaos(describe(run))):
-            self._edges[show(value)] = str(edge)
+        if edge := edge_of_chaos(describe(run)):
+            self._edges.setdefault(show(value), {})[str(edge)] = None
         return {one.layer: one for one in expectations(run, pair=pair, known=self._known)}
 
     def _of_outputs(

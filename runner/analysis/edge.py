@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -70,8 +71,13 @@ def edge_of_chaos(layers: Sequence[Mapping[str, Any]]) -> Edge | None:
     name, slope = KINDS[after["kind"]], float(after.get("slope") or 0.0)
     activation(name, slope)
     w, b = (math.sqrt(square) for square in weights_and_biases(f"layers.{dense['name']}", dense))
+    return Edge(dense["name"], name, w, b, *_criticality(name, w, b, slope))
+
+
+@lru_cache(256)  # a sweep asks for the same few again and again
+def _criticality(name: str, w: float, b: float, slope: float) -> tuple[float, float]:
     try:
         critical = critical_sigma_w(name, b, slope)
     except ConfigError:
         critical = math.nan
-    return Edge(dense["name"], name, w, b, critical, slope_at_fixed_point(name, w, b, slope))
+    return critical, slope_at_fixed_point(name, w, b, slope)

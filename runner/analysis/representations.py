@@ -182,8 +182,11 @@ def _notes(runs: list[Run], chosen: list[list[Layer]], rows: int) -> Iterator[st
             yield f"run {run.id}: no outputs kept of {', '.join(bare)}"
         if hot := [layer.name for layer in left_out if layer.path is not None]:
             yield f"run {run.id}: left out, with values that are not finite: {', '.join(hot)}"
-    if any(layer.n_samples > rows for some in chosen for layer in some):
+    layers = [layer for some in chosen for layer in some]
+    if any(layer.kept_rows < layer.n_samples for layer in layers):
         yield f"only the first {rows} samples are kept of every layer"
+    elif any(layer.n_samples > rows for layer in layers):
+        yield f"compared over the first {rows} samples, which both runs have"
     if len(runs) == 2:
         x, y = (run.inputs_matrix for run in runs)
         if x.shape != y.shape or differences(unequal(x, y), Tolerance()).differing:

@@ -161,7 +161,8 @@ def _sweep(args: Namespace) -> int:
         raise UsageError("compare: --by takes one sweep, and no --similarity")
     asked: Any = DEFAULT
     if args.statistics is not None:
-        asked = tuple(STATISTICS) if args.statistics == "all" else tuple(args.statistics.split(","))
+        names = tuple(name.strip() for name in args.statistics.split(","))
+        asked = STATISTICS if names == ("all",) else names
     found: Aggregate = aggregate(
         resolve(args.a),
         args.by,

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.errors import UnknownKeyError, UsageError, clip, one_line
+from runner.errors import UnknownKeyError, UsageError, clip, nearest, one_line
 
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*'            # text
@@ -93,13 +93,21 @@ def _quoted(condition: str, columns: Sequence[str], option: str) -> tuple[str, l
         elif quoted or (
             _NAME.fullmatch(token) and token.lower() not in _WORDS and following != "("
         ):
-            there = [c.removeprefix("params.") for c in columns]
-            raise UnknownKeyError(option, condition, name, there)
+            raise _unknown(name, condition, columns, option)
         elif token in (";", "?"):
             raise UsageError(f"{option} {clip(condition, 80)!r}: {token!r} has no place here")
         else:
             parts.append(token)
     return "".join(parts), used
+
+
+def _unknown(name: str, condition: str, columns: Sequence[str], option: str) -> UnknownKeyError:
+    there = [c.removeprefix("params.") for c in columns]
+    error = UnknownKeyError(option, condition, name, there)
+    name = clip(name, 40)
+    hint = "" if nearest(name, there) else f" (text has quotes: '{name}')"
+    error.problem = f"no column {name}{hint}: {error.problem}"
+    return error
 
 
 def _column(name: str, columns: Sequence[str]) -> str | None:
