@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from runner.data import Source
@@ -50,19 +51,33 @@ def inputs_digest(source: Source) -> str:
 def code_digest(config: Mapping[str, Any], instantiate: Instantiate) -> str | None:
     """SHA-256 over the source files of the reader's classes; None: one has no source to read.
 
-    What these files import is not followed.
+    The files of the classes they inherit from count as well; what else these files import is not
+    followed.
     """
     entries = [config.get("data"), *(config.get("layers") or {}).values()]
     targets = {e["_target_"] for e in entries if isinstance(e, Mapping) and "_target_" in e}
     digest = hashlib.sha256()
     for target in sorted(targets - BY_TARGET.keys()):
         try:
-            source = inspect.getsourcefile(instantiate.locate(target))
+            found = instantiate.locate(target)
+            source = inspect.getsourcefile(found)
             if source is None:
                 return None
-            with open(source, "rb") as file:
-                digest.update(f"{target}\n".encode())
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            _add(digest, target, source)
         except (TypeError, OSError):
             return None
+        seen = {source}
+        for base in getattr(found, "__mro__", ())[1:]:
+            # What is compiled, or part of Python, has no file: a version stands for it.
+            with suppress(TypeError, OSError):
+                source = inspect.getsourcefile(base)
+                if source is not None and source not in seen:
+                    seen.add(source)
+                    _add(digest, f"{base.__module__}.{base.__qualname__}", source)
     return digest.hexdigest()
+
+
+def _add(digest: Any, name: str, source: str) -> None:
+    with open(source, "rb") as file:
+        digest.update(f"{name}\n".encode())
+        digest.update(hashlib.file_digest(file, "sha256").digest())
