@@ -22,7 +22,7 @@ from runner.app.folders import add_current_folder
 from runner.app.single import run_single
 from runner.app.sweep import run_sweep
 from runner.app.typed import check_overrides
-from runner.errors import UsageError
+from runner.errors import ConfigError, UsageError
 
 
 def by_hydra(argv: Sequence[str], keep: Callable[[Composition], None] | None) -> int:
@@ -61,6 +61,7 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
             return code
         if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
             return run_sweep(hydra, args.config_name, args.overrides)
+        _refuse_to_resume(args.overrides)
         result = run_single(hydra, args.config_name, args.overrides, keep=keep)
     console.give(result.directory)
     return 0
@@ -94,6 +95,13 @@ def _only_one_mode(args: Namespace) -> None:
 def _mode(overrides: Sequence[str]) -> RunMode | None:
     asked = [text.partition("=")[2] for text in overrides if text.startswith("hydra.mode=")]
     return RunMode[asked[-1]] if asked and asked[-1] in RunMode.__members__ else None
+
+
+def _refuse_to_resume(overrides: Sequence[str]) -> None:
+    for text in overrides:
+        key, _, value = text.lstrip("+").partition("=")
+        if key == "hydra.sweeper.resume" and value != "null":
+            raise ConfigError(key, value, "takes up a sweep: add -m")
 
 
 def _answer(hydra: Hydra, args: Namespace) -> None:

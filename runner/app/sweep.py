@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log
+from hydra.errors import InstantiationException
 from hydra.types import HydraContext
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -23,8 +26,9 @@ from runner.app.hints import explain_value
 from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
 from runner.app.single import speaking_of_logging
+from runner.app.summary import Summary
 from runner.app.work import lead_latest_to
-from runner.errors import ConfigError, MissingExtraError, UsageError
+from runner.errors import ConfigError, MissingExtraError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import adopt
@@ -46,11 +50,12 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
     _check_directory(cfg)
     callbacks = Callbacks(cfg)
     callbacks.on_multirun_start(config=cfg, config_name=config_name)
-    sweeper: Any = Plugins.instance().instantiate_sweeper(
-        config=cfg,
-        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
-        task_function=task,
-    )
+    with speaking_of_options():
+        sweeper: Any = Plugins.instance().instantiate_sweeper(
+            config=cfg,
+            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+            task_function=task,
+        )
     arguments: Any = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
     if getattr(sweeper, "claims_directory", False):
         outcome = sweeper.sweep(arguments)
@@ -63,6 +68,17 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
     lead_latest_to(directory)
     console.give(directory)
     return 1 if failed else 0
+
+
+@contextmanager
+def speaking_of_options() -> Iterator[None]:
+    """Turns what Hydra says of a plugin that does not take its options into an error of ours."""
+    try:
+        yield
+    except InstantiationException as error:
+        key = re.search(r"full_key: (hydra\.\w+)", str(error))
+        reason = one_line(str(error.__cause__ or error), 120)
+        raise ConfigError(key[1] if key else "hydra.sweeper", "…", reason) from error
 
 
 def _need_optuna() -> None:
@@ -96,6 +112,7 @@ def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[
     directory = Path(str(cfg.hydra.sweep.dir)).absolute()
     claimed = claim_sweep(directory, stamped=False, files={})
     failure: Exception | None = None
+    summary = Summary()
     try:
         sweeper.sweep(list(arguments))
     except Exception as error:  # noqa: BLE001 - told below, after what is there is recorded
@@ -113,6 +130,8 @@ def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[
     bad = [row for row in rows if row["status"] != layout.FINISHED]
     if failure is not None and not bad:
         raise UsageError(f"the sweeper ended early: {failure}") from failure
+    if bad:
+        summary.show(claimed, rows, len(rows))
     return claimed, len(bad)
 
 

@@ -14,7 +14,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from hydra._internal.config_repository import IConfigRepository
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.default_element import GroupDefault
 from omegaconf import DictConfig, OmegaConf
 
 from runner.app.compose import CheckedLoader
@@ -46,7 +48,11 @@ class Composer:
         # As Hydra's launchers do: so `${now:…}` is the same in every job.
         OmegaConf.select(master_config, "hydra.sweep.dir")
         self._hidden = environment_in(master_config, "hydra.sweep.dir")
-        self._is_group = _group_finder(config_loader, master_config)
+        self._repository = _repository(config_loader, master_config)
+        self._is_group: Callable[[str], bool] | None = None
+        if self._repository is not None:
+            # Tells config groups from keys.
+            self._is_group = lru_cache(_REMEMBERED_LINES)(self._repository.group_exists)
         self._lines: dict[str, Line] = {}
         self._shapes: OrderedDict[tuple[str, ...], Callable[[], Shape | None]] = OrderedDict()
 
@@ -106,6 +112,16 @@ class Composer:
         """Whether a job is composed as Hydra composes it."""
         job = self.compose(number, overrides)
         return job.by_hydra or job.same_as(self.compose_by_hydra(number, overrides))
+
+    def overridden_by(self, text: str) -> list[str]:
+        """The groups for which the defaults of what an override chooses say ``override``."""
+        group, _, option = text.partition("=")
+        found = None
+        if self._repository is not None and self._repository.group_exists(group):
+            found = self._repository.load_config(f"{group}/{option}")
+        defaults = found.defaults_list if found else None
+        overrides = [each for each in defaults or () if isinstance(each, GroupDefault)]
+        return [str(each.group).lstrip("/") for each in overrides if each.override]
 
     def leave_to_hydra(self) -> None:
         """From now on Hydra composes every job."""
@@ -193,16 +209,15 @@ class Composer:
         return OmegaConf.to_container(self._loader.load_sweep_config(self._master, groups))
 
 
-def _group_finder(loader: ConfigLoader, master: DictConfig) -> Callable[[str], bool] | None:
-    """Tells config groups from keys, with what ``hydra.searchpath`` adds."""
+def _repository(loader: ConfigLoader, master: DictConfig) -> IConfigRepository | None:
+    """The files of the configuration, with what ``hydra.searchpath`` adds."""
     if type(loader) is not CheckedLoader:
         return None  # we only know what Hydra's own one does
     # Not by iterating, which would resolve what is an interpolation in an override's text.
     overrides: Any = OmegaConf.to_container(master.hydra.overrides.hydra)
-    _, repository = loader._parse_overrides_and_create_caching_repo(
-        master.hydra.job.config_name, overrides
-    )
-    return lru_cache(_REMEMBERED_LINES)(repository.group_exists)
+    return loader._parse_overrides_and_create_caching_repo(master.hydra.job.config_name, overrides)[
+        1
+    ]
 
 
 def _passes_lookup(tree: Any, path: Sequence[str]) -> bool:

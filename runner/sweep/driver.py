@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner import console, limits
 from runner.app.compose import hydra_session
+from runner.app.summary import Summary
 from runner.app.work import warn_of_secrets
 from runner.errors import ConfigError, InterruptedRunError, LostError
 from runner.store import layout
@@ -30,17 +31,17 @@ from runner.sweep.again import (
     to_say_again,
 )
 from runner.sweep.compose import Composer
-from runner.sweep.elsewhere import do_elsewhere
+from runner.sweep.elsewhere import do_elsewhere, hydras_launcher
 from runner.sweep.foresight import check_apart, check_some
 from runner.sweep.jobs import jobs_of, spot_check
 from runner.sweep.local import do_all, n_workers
+from runner.sweep.options import check_jobs_options, with_params
 from runner.sweep.places import Row
 from runner.sweep.points import settled
 from runner.sweep.record import indexing
 from runner.sweep.reuse import Reuse
 from runner.sweep.rows import Rows
-from runner.sweep.spec import hydra_overrides, recomposed, spec_of
-from runner.sweep.summary import Summary
+from runner.sweep.spec import hydra_overrides, is_trust, recomposed, spec_of
 from runner.sweep.work import SharedFacts, Work
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Driver:
         with ExitStack() as stack:
             loader, master, options = self._context.config_loader, self._config, self._options
             directory, spec = None, None
+            if not all(map(is_trust, arguments)) or options["resume"] is None:
+                arguments = with_params(arguments, options["params"])
             if options["resume"] is not None:
                 directory = sweep_to_resume(options["resume"], master)
                 spec = read_spec(directory)
@@ -108,8 +111,11 @@ class Driver:
             if directory is not None and spec is not None:
                 check_points(jobs, spec, directory)
                 check_folder(composer, jobs, spec)
+            check_jobs_options(composer, jobs)
             check_apart(master, jobs)
             check_some(jobs, composer)
+            if self._launcher is None:
+                hydras_launcher(self._config, self._context, self._task_function)
             workers = self._workers()
             crew = stack.enter_context(self._crew())
             if directory is None:

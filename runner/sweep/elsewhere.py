@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
+from runner.app.sweep import speaking_of_options
 from runner.sweep.places import Row
 from runner.sweep.work import Work
 
@@ -39,12 +41,22 @@ def do_elsewhere(
         else:
             yield row
     for first, last in _unbroken(left):
-        launching = Plugins.instance().instantiate_launcher(
-            hydra_context=context, task_function=task_function, config=config
-        )
+        launching = hydras_launcher(config, context, task_function)
         launching.launch([list(work.points[n]) for n in range(first, last + 1)], first)
     for number in left:
         yield work.recorded(number) or work.bury(number, "the launcher left no run of it")
+
+
+def hydras_launcher(config: DictConfig, context: HydraContext, task: TaskFunction) -> Launcher:
+    """The launcher that is configured.
+
+    Raises:
+        ConfigError: it does not take its options.
+    """
+    with speaking_of_options():
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=task, config=config
+        )
 
 
 def _unbroken(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

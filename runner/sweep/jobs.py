@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from runner import console
@@ -12,9 +14,11 @@ from runner.app.hints import translate
 from runner.errors import ConfigError, RunnerError
 from runner.store.query import matching
 from runner.sweep.compose import Composer
-from runner.sweep.points import Points, most_jobs, points
+from runner.sweep.points import Axis, Points, most_jobs, points
 
 Jobs = list[tuple[str, ...]]
+
+_QUOTES = re.compile(r"[\\'\"\s]")
 
 
 def jobs_of(arguments: Sequence[str], options: Mapping[str, Any], composer: Composer) -> Jobs:
@@ -39,6 +43,7 @@ def jobs_of(arguments: Sequence[str], options: Mapping[str, Any], composer: Comp
             raise ConfigError("hydra.sweeper.filter", condition, f"drops all {len(jobs)} points")
         jobs = kept
     _check_composable(grid, jobs, composer)
+    _check_doubled(grid, composer)
     return jobs
 
 
@@ -73,7 +78,8 @@ def _grid(arguments: Sequence[str], options: Mapping[str, Any], composer: Compos
     asked = options["zip"]
     groups = [asked] if asked and all(isinstance(key, str) for key in asked) else asked
     for group in groups:
-        if not isinstance(group, (list, tuple)) or not all(isinstance(k, str) for k in group):
+        keys = isinstance(group, (list, tuple)) and group
+        if not keys or not all(isinstance(key, str) for key in keys):
             raise ConfigError(
                 "hydra.sweeper.zip", list(asked), "needs keys: [a,b] or [[a,b],[c,d]]"
             )
@@ -96,6 +102,35 @@ def _check_composable(grid: Points, jobs: Jobs, composer: Composer) -> None:
             raise translate(error, job, {}) from error
         if len(seen) == values:
             return
+
+
+def _check_doubled(grid: Points, composer: Composer) -> None:
+    """Refuses values that are written differently and mean the same: ``1`` and ``1.0``, ``'a'``."""
+    for axis in grid.axes:
+        seen: dict[tuple[str, ...], int] = {}
+        for at, step in enumerate(axis.values):
+            first = seen.setdefault(tuple(_alike(text) for text in step), at)
+            # Whether they do depends on the type of the key, which composing tells.
+            if first != at and _composed_alike(grid, axis, first, at, composer):
+                raise axis.doubled(at, 2)
+
+
+def _alike(text: str) -> str:
+    """What texts have in common that may mean the same."""
+    bare = _QUOTES.sub("", text.partition("=")[2])
+    try:
+        return str(float(bare))
+    except ValueError:
+        return bare
+
+
+def _composed_alike(grid: Points, axis: Axis, one: int, other: int, composer: Composer) -> bool:
+    found = []
+    for at in (one, other):
+        steps = [axis.values[at] if each is axis else each.values[0] for each in grid.axes]
+        with suppress(Exception):  # it fails again where that is recorded
+            found.append(repr(composer.compose(0, list(chain.from_iterable(steps))).config))
+    return len(found) == 2 and found[0] == found[1]
 
 
 def _dotted(prefix: str, node: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +25,23 @@ class Axis:
     Attributes:
         keys: as they are typed, with ``+`` or ``~``.
         values: of each step, one override a key.
+        given: what the first key was given.
     """
 
     keys: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
+    given: str
+
+    def doubled(self, at: int, times: int) -> ConfigError:
+        """What is wrong with values that come several times.
+
+        Args:
+            at: the step that does.
+            times: how often.
+        """
+        shown = ",".join(value.partition("=")[2] for value in self.values[at])
+        problem = f"{clip(shown, 30)} comes {times} times: a doubled sweep point"
+        return ConfigError(",".join(self.keys), self.given, problem)
 
 
 @dataclass(frozen=True)
@@ -69,8 +83,13 @@ def points(
                 plain, _given(override), "is given twice; several values are one list: a,b"
             )
         values = _values(override, key)
-        axes[plain] = Axis((key,), tuple((value,) for value in values))
+        axes[plain] = Axis((key,), tuple((value,) for value in values), _given(override))
     grid = Points(tuple(_in_step(axes, together)))
+    for axis in grid.axes:
+        counts = Counter(axis.values)
+        for step, count in counts.items() if len(counts) < len(axis.values) else ():
+            if count > 1:
+                raise axis.doubled(axis.values.index(step), count)
     if len(grid) == 0:
         raise UsageError("the sweep is empty: no key has a value")
     if len(grid) > most:
@@ -140,6 +159,8 @@ def _check_length(override: Override, most: int) -> None:
         return
     if value.step == 0:
         raise ConfigError(key, _given(override), "goes nowhere: a step of 0")
+    if any(number != number for number in (value.start, value.stop, value.step)):
+        raise ConfigError(key, _given(override), "has no end: nan is no number")
     if None in (value.start, value.stop):
         return
     steps = (value.stop - value.start) / value.step  # type: ignore[operator]
@@ -150,9 +171,6 @@ def _check_length(override: Override, most: int) -> None:
 
 def _values(override: Override, key: str) -> list[str]:
     if not override.is_sweep_override():
-        if override.is_delete():
-            value = override.get_value_element_as_str()
-            return [f"{key}={value}" if override._value is not None else key]
         return [f"{key}={override.get_value_element_as_str()}"]
     if not override.is_discrete_sweep():
         kind = override.value_type.name.lower() if override.value_type else "this"
@@ -161,22 +179,11 @@ def _values(override: Override, key: str) -> list[str]:
     given = _given(override)
     if not values:
         raise ConfigError(key, given, "has no value: an empty range, or nothing that matches")
-    for value, count in _counts(values).items():
-        if count > 1:
-            twice = clip(value.partition("=")[2], 30)
-            raise ConfigError(key, given, f"{twice} comes {count} times: a doubled sweep point")
     return values
 
 
 def _given(override: Override) -> str:
     return (override.input_line or "").partition("=")[2]
-
-
-def _counts(values: Sequence[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return counts
 
 
 def _in_step(axes: dict[str, Axis], together: Sequence[Sequence[str]]) -> Iterator[Axis]:
@@ -185,7 +192,9 @@ def _in_step(axes: dict[str, Axis], together: Sequence[Sequence[str]]) -> Iterat
     groups: dict[str, Axis] = {}
     for group in together:
         shown = ",".join(group)
-        for key in group:
+        for key, count in Counter(group).items():
+            if count > 1:
+                raise ConfigError(option, shown, f"{clip(key, 40)} comes {count} times")
             if key not in axes:
                 raise ConfigError(option, shown, f"{clip(key, 40)} is not swept: give it values")
             if key in groups:
@@ -200,7 +209,8 @@ def _in_step(axes: dict[str, Axis], together: Sequence[Sequence[str]]) -> Iterat
             raise ConfigError(option, shown, f"needs as many values for each key: {counted}")
         steps = zip(*(member.values for member in members), strict=True)
         values = tuple(tuple(itertools.chain.from_iterable(step)) for step in steps)
-        axis = Axis(tuple(key for member in members for key in member.keys), values)
+        keys = tuple(key for member in members for key in member.keys)
+        axis = Axis(keys, values, members[0].given)
         groups |= dict.fromkeys(group, axis)
     seen: set[int] = set()
     for key, axis in axes.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -79,7 +79,9 @@ class Work(Places):
         begun = time.monotonic()
         try:
             for number in numbers:
-                ended.append(self._do(number))
+                # A class of the reader's may go elsewhere; relative paths are meant from here.
+                with chdir("."):
+                    ended.append(self._do(number))
                 if time.monotonic() - begun > _GROUP_SECONDS:
                     yield from self._committed(ended)
                     begun = time.monotonic()

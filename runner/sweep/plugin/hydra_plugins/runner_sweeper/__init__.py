@@ -7,7 +7,7 @@ annotations that are text: so there is no ``from __future__ import annotations``
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, List, Optional  # noqa: UP035 - OmegaConf reads these annotations
+from typing import Any, Dict, List, Optional  # noqa: UP035 - OmegaConf reads these annotations
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -28,6 +28,7 @@ class SweeperOptions:
     max_jobs: int = 100_000
     zip: List[Any] = field(default_factory=list)  # noqa: UP006 - keys in step: [a,b] or [[a,b],[c,d]]
     filter: Optional[str] = None  # noqa: UP045 - SQL over the keys: points that don't meet it are dropped
+    params: Dict[str, str] = field(default_factory=dict)  # noqa: UP006 - key -> values, as Hydra has it
 
 
 @dataclass
@@ -60,9 +61,18 @@ class RunnerSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Hydra's word that a sweep is to come."""
-        from runner.sweep.driver import Driver
+        """Hydra's word that a sweep is to come.
 
+        Raises:
+            ConfigError: there is no such option.
+        """
+        from runner.sweep.driver import Driver
+        from runner.sweep.options import check_options
+
+        check_options("hydra.sweeper", self.options, SweeperOptions)
+        for launcher in (LauncherOptions, DaskOptions):
+            if config.hydra.launcher.get("_target_") == launcher._target_:
+                check_options("hydra.launcher", config.hydra.launcher, launcher)
         self._driver = Driver(self.options, hydra_context, task_function, config)
 
     def sweep(self, arguments: List[str]) -> Any:  # noqa: UP006 - as the base class has it

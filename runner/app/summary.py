@@ -26,11 +26,11 @@ class Summary:
     """Counts the jobs as they end.
 
     Args:
-        total: of the sweep.
+        total: of the sweep; 0: unknown.
         before: jobs that were finished already.
     """
 
-    def __init__(self, total: int, before: int) -> None:
+    def __init__(self, total: int = 0, before: int = 0) -> None:
         self._total = total
         self._before = before
         self._done = self._failed = 0
@@ -40,6 +40,8 @@ class Summary:
         self._task: Any = None
 
     def __enter__(self) -> Self:
+        if self._visible and self._total > self._before:
+            self._draw()  # the first jobs may take long
         return self
 
     def __exit__(
@@ -92,7 +94,7 @@ class Summary:
 
     def _draw(self) -> None:
         if self._bar is None:
-            # Imported here: a sweep in a pipe, or a short one, does without.
+            # Imported here: a sweep in a pipe does without.
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
