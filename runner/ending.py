@@ -16,6 +16,7 @@ from runner.errors import (
     LayerFailedError,
     RunnerError,
     interruption,
+    no_way,
     refusal,
 )
 
@@ -32,7 +33,7 @@ def answering(do: Callable[[], int]) -> int:
         if signalled is not None:
             return _leave(getattr(signalled, "exit_code", 130))
         if not isinstance(error, RunnerError):
-            refused = refusal(error)
+            refused = refusal(error) or no_way(error)
             if refused is None:
                 raise
             error = refused

@@ -172,6 +172,9 @@ _REFUSALS = frozenset(
 """What the system says when it can't, whoever asks: never a bug of the program's."""
 
 
+_NO_WAY = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR)
+
+
 def refusal(error: BaseException) -> WriteError | None:
     """The system's refusal behind an error, where nobody else has put it into words."""
     for found in chain(error):
@@ -183,6 +186,14 @@ def refusal(error: BaseException) -> WriteError | None:
                 return AccessError(found.filename or "standard output", reason)
             return None
     return None
+
+
+def no_way(error: BaseException) -> UsageError | None:
+    """What the system says of a path that was named, or of one on the way to it."""
+    if not isinstance(error, OSError) or error.errno not in _NO_WAY or error.filename is None:
+        return None
+    path = clip(str(error.filename), 110, keep_end=True)
+    return UsageError(f"cannot get at {path}: {error.strerror}")
 
 
 def unreadable(path: object, error: OSError) -> RunnerError:

@@ -22,7 +22,8 @@ from runner.store import layer as layers
 from runner.store import layout
 from runner.store.claim import claim
 from runner.store.commit import commit, point_latest
-from runner.store.index import resolve, rows, runs
+from runner.store.index import rows, runs
+from runner.store.named import resolve
 from runner.store.read import Run, load
 from runner.store.spec import spec_text
 from runner.store.sweep_claim import claim_sweep

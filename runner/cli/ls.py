@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from runner import console
 from runner.cli.printing import as_csv, as_json, cell, short
 from runner.cli.tables import STATUS, Column, draw
-from runner.errors import NotFoundError, UnknownKeyError, clip
+from runner.errors import NotFoundError, UnknownKeyError, clip, one_line
 
 ROOT = Path("outputs")
+
+_MOST_NOTES = 5
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -46,6 +48,7 @@ def do(args: Namespace) -> int:
         raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
     root = args.path if os.path.exists(args.path) else resolve(str(args.path))
     found = rows(root)
+    _say_unreadable(found)
     if args.clean:
         found = _clean(root, found, layout.DEAD)
     if args.where is not None:
@@ -63,6 +66,14 @@ def do(args: Namespace) -> int:
         cells = [[short(key, row.get(key)) for key in columns.values()] for row in found]
         draw([_shown(name, key, args.columns is None) for name, key in columns.items()], cells)
     return 0
+
+
+def _say_unreadable(found: Sequence[Mapping[str, Any]]) -> None:
+    reasons = [str(row["error"]) for row in found if row["status"] == "UNREADABLE"]
+    for reason in reasons[:_MOST_NOTES]:
+        console.say(one_line(f"note: {reason}"))
+    if len(reasons) > _MOST_NOTES:
+        console.say(f"note: and {len(reasons) - _MOST_NOTES} more that are UNREADABLE")
 
 
 def _clean(root: Path, found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:

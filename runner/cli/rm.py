@@ -118,7 +118,7 @@ def _refuse_several(name: str) -> None:
     """A name that several runs have is good enough to show one, and not to delete one."""
     from runner.store import rows
 
-    if os.path.exists(name) or not Path("outputs").is_dir():
+    if os.path.exists(name) or not os.path.isdir("outputs"):
         return
     same = [row["run_id"] for row in rows("outputs") if row["name"] == name]
     if len(same) > 1:

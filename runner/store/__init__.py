@@ -12,8 +12,9 @@ from runner.lazy import names
 if TYPE_CHECKING:
     from runner.store.claim import Claim, adopt
     from runner.store.commit import point_latest
-    from runner.store.index import resolve, rows, runs
+    from runner.store.index import rows, runs
     from runner.store.layer import Layer
+    from runner.store.named import resolve
     from runner.store.owner import is_alive
     from runner.store.read import Run, load
     from runner.store.sweep_claim import claim_sweep
@@ -50,7 +51,7 @@ _HOME = {
     "is_alive": "owner",
     "load": "read",
     "point_latest": "commit",
-    "resolve": "index",
+    "resolve": "named",
     "rows": "index",
     "runs": "index",
 }

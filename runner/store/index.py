@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Container, Iterator
 from datetime import UTC, datetime
@@ -22,15 +23,27 @@ if TYPE_CHECKING:
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def run_directories(root: str | Path) -> Iterator[Path]:
+Refused = Callable[[Path, OSError], object]
+"""What is told of folders below the root that can't be looked into."""
+
+_OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What no other folder could be looked into for, either."""
+
+
+def run_directories(root: str | Path, refused: Refused | None = None) -> Iterator[Path]:
     """Every directory at or below ``root`` that holds a run, or is claimed for one.
 
     Links are not followed, so ``latest`` counts no run twice; hidden folders are left out.
 
+    Args:
+        root: the folder.
+        refused: gets the folders that can't be looked into, which are passed over.
+
     Raises:
         NotFoundError: there is no such directory.
+        RunnerError: it can't be looked into; or another below it, and nobody is told of those.
     """
-    for folder, _ in _places(root, _is_run):
+    for folder, _ in _places(root, _is_run, refused=refused):
         yield folder
 
 
@@ -46,13 +59,16 @@ def run_around(path: str | Path) -> Path | None:
     return None
 
 
-def sweep_directories(root: str | Path) -> Iterator[Path]:
-    """Every directory at or below ``root`` that is a sweep's."""
+def sweep_directories(root: str | Path, refused: Refused | None = None) -> Iterator[Path]:
+    """Every directory at or below ``root`` that is a sweep's; see :func:`run_directories`."""
 
     def is_one(_: Path, names: Container[str]) -> bool:
         return any(name in names for name in sweeps.FILES)
 
-    for folder, _ in _places(root, is_one, lambda folder: (folder / layout.RUN_FILE).exists()):
+    def is_run(folder: Path) -> bool:
+        return os.path.exists(folder / layout.RUN_FILE)
+
+    for folder, _ in _places(root, is_one, is_run, refused):
         yield folder
 
 
@@ -60,6 +76,7 @@ def _places(
     root: str | Path,
     is_one: Callable[[Path, Container[str]], bool],
     known: Callable[[Path], bool] = lambda folder: False,
+    refused: Refused | None = None,
 ) -> Iterator[tuple[Path, Container[str]]]:
     """Every directory at or below ``root`` that is one, with the names in it; none inside one.
 
@@ -78,7 +95,10 @@ def _places(
         except FileNotFoundError:  # deleted meanwhile
             continue
         except OSError as error:
-            raise RunnerError(f"cannot look into {folder}: {error.strerror}") from error
+            if refused is None or folder == Path(root) or error.errno in _OF_THE_PROCESS:
+                raise cannot_look(folder, error) from error
+            refused(folder, error)
+            continue
         if is_one(folder, entries.keys()):
             yield folder, entries.keys()
             continue
@@ -89,11 +109,18 @@ def _places(
         ]
 
 
+def cannot_look(folder: Path, error: OSError) -> RunnerError:
+    """A folder that the system lets nobody look into, or not us."""
+    shown = clip(str(folder), 110, keep_end=True)
+    return RunnerError(f"cannot look into {shown}: {error.strerror or error}")
+
+
 def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
     """One row for every run at or below ``root``, newest first.
 
     A row has the columns of ``run.parquet`` and ``path``. A run that is not committed is RUNNING
-    or DEAD; one that can't be read is UNREADABLE, and ``error`` says why.
+    or DEAD; one that can't be read is UNREADABLE, and so is a folder that can't be looked into;
+    ``error`` says why.
     """
     found: list[dict[str, Any]] = []
     known = KnownRows(Path(root))
@@ -103,15 +130,23 @@ def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
         found.extend([row] if row else [])
         return row is not None
 
-    for path, names in _places(root, _is_run_or_sweep, take):
-        if _is_run(path, names):
+    def refused(folder: Path, error: OSError) -> None:
+        found.append(_stub(folder, layout.UNREADABLE, str(cannot_look(folder, error))))
+
+    for path, names in _places(root, _is_run_or_sweep, take, refused):
+        try:
+            if not _is_run(path, names):
+                found += _rows_of_sweep(path, with_reused=path == Path(root))
+                continue
             stamp = known.stamp(path)
             if row := _row(path):
                 found.append(row)
                 if row["status"] in layout.STORED_STATUSES:
                     known.add(path, stamp, row)
-        else:
-            found += _rows_of_sweep(path, with_reused=path == Path(root))
+        except OSError as error:
+            if error.errno in _OF_THE_PROCESS:
+                raise
+            refused(path, error)
     known.save()
     # By path first, so that runs of one moment are in an order, too.
     found.sort(key=lambda row: str(row["path"]), reverse=True)
@@ -168,53 +203,6 @@ def runs(root: str | Path = "outputs") -> pd.DataFrame:
     columns = {name: [row.get(name) for row in found] for name in [*names, "path"]}
     kinds = {**dict(layout.RUN_COLUMNS), **dict.fromkeys(metrics, "double")}
     return RunsFrame({name: _series(values, kinds.get(name)) for name, values in columns.items()})
-
-
-def resolve(name: str, root: str | Path = "outputs") -> Path:
-    """The directory that is meant by a path, ``latest``, a run id, a name, or the start of an id.
-
-    They are tried in this order. Of several runs of one name it is the newest. ``latest/3`` is a
-    job of the newest sweep.
-
-    Raises:
-        NotFoundError: there is none, or several ids begin so; says which are near.
-    """
-    root = Path(root)
-    if name != layout.LATEST and name and os.path.isdir(name):
-        return Path(name)
-    head, _, job = name.partition("/")
-    if head == layout.LATEST and os.path.isdir(root / name):
-        return (root / name).resolve()
-    if head == layout.LATEST and job and (root / head).is_dir():
-        raise NotFoundError("run", name, (), hint=_not_in_latest((root / head).resolve()))
-    found = rows(root) if root.is_dir() else []
-    stored = [row for row in found if row["run_id"]]
-    if name == layout.LATEST and stored:
-        # The link leads nowhere: what it led to was deleted.
-        finished = [row for row in stored if row["status"] == layout.FINISHED]
-        return Path((finished or stored)[0]["path"])
-    for key in ("run_id", "name"):
-        for row in stored:
-            if row[key] == name:
-                return Path(row["path"])
-    begun = [row for row in stored if name and row["run_id"].startswith(name)]
-    if len(begun) == 1:
-        return Path(begun[0]["path"])
-    ids = [row["run_id"] for row in begun or stored]
-    if begun:
-        hint = f"{len(begun)} run ids begin so: {', '.join(ids)}"
-        raise NotFoundError("single run", name, ids, hint=hint)
-    names = dict.fromkeys(row["name"] for row in stored if row["name"])
-    hint = "" if stored else f"there are no runs in {root}"
-    raise NotFoundError("run", name, [*names, *ids], hint=hint)
-
-
-def _not_in_latest(directory: Path) -> str:
-    if not sweeps.is_sweep(directory):
-        return f"{layout.LATEST} is a run, and no sweep"
-    jobs = [row["directory"] for row in sweeps.sweep_rows(directory)]
-    there = clip(", ".join(jobs), 60) or "none that ended"
-    return f"{layout.LATEST} is a sweep of {len(jobs)} jobs: {there}"
 
 
 def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:

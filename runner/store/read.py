@@ -165,8 +165,8 @@ def load(path: str | Path, *, check: bool = True) -> Run:
         run.layers["dense1"].outputs.mean(axis=0)
     """
     directory = Path(path)
-    if path == layout.LATEST or not os.path.isdir(directory):
-        from runner.store.index import resolve
+    if path == layout.LATEST or not os.path.isdir(path):
+        from runner.store.named import resolve
 
         directory = resolve(str(path))
     directory = directory.resolve()

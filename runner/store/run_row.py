@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,4 +44,5 @@ def read_row(files: Files) -> dict[str, Any]:
 def is_complete_without_run_file(directory: Path) -> bool:
     """Whether ``run.parquet`` was taken away from a run that was committed."""
     sums, claim = directory / layout.SUMS_FILE, directory / layout.CLAIM_FILE
-    return sums.exists() and not claim.exists() and not (directory / layout.RUN_FILE).exists()
+    run_file = directory / layout.RUN_FILE
+    return os.path.exists(sums) and not os.path.exists(claim) and not os.path.exists(run_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,11 +49,17 @@ def verify(path: str | Path) -> list[Finding]:
     """
     findings: list[Finding] = []
     count = 0
-    for directory in run_directories(path):
-        if (directory / layout.RUN_FILE).exists() or is_complete_without_run_file(directory):
+
+    def refused(folder: Path, error: OSError) -> None:
+        nonlocal count
+        count += 1
+        findings.append(Finding(folder, f"cannot be looked into: {error.strerror or error}"))
+
+    for directory in run_directories(path, refused):
+        if os.path.exists(directory / layout.RUN_FILE) or is_complete_without_run_file(directory):
             count += 1
             findings += _run(directory)
-    for directory in sweep_directories(path):
+    for directory in sweep_directories(path, lambda folder, error: None):  # told above
         findings += _sweep(directory)
     if not count:
         raise NotFoundError("run", str(path), (), hint="there is no committed run in it")
