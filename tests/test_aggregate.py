@@ -373,6 +373,24 @@ def test_what_there_is_not(sweep: Path, tmp_path: Path) -> None:
         aggregate(sweep, KEY, where="seeds.seed > 99")
 
 
+def test_runs_that_did_not_finish_are_counted(program: Program) -> None:
+    (program.folder / "mine.py").write_text(
+        "class Mine:\n"
+        "    def __init__(self, n_inputs, n_neurons):\n"
+        "        self.width = n_neurons\n\n"
+        "    def forward(self, inputs):\n"
+        "        assert self.width == 1\n"
+        "        return inputs[:, :1]\n"
+    )
+    mine = "+layers.mine={_target_: mine.Mine, n_neurons: 1}"
+    done = program.start("-m", mine, "trust=[mine]", "layers.mine.n_neurons=1,2", "data.samples=4")
+    assert done.returncode == 1
+    sweep = done.stdout.splitlines()[-1]
+    found = aggregate(sweep, "layers.mine.n_neurons", where="layers.mine.n_neurons > 0")
+    assert found.notes[0] == "left out of 2 runs: 1 FAILED"
+    assert aggregate(sweep, "layers.mine.n_neurons", where="status = 'FINISHED'").notes == []
+
+
 def test_on_the_command_line(sweep: Path, program: Program) -> None:
     program.folder = sweep.parents[3]
     done = program.start("compare", str(sweep), "--by", KEY)

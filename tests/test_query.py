@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 
+from runner.analysis.columns import column_of
 from runner.errors import UnknownKeyError, UsageError
 from runner.store.query import matching
 
@@ -46,11 +50,55 @@ def test_an_unknown_key_says_which_is_near() -> None:
      "load_extension('x')", "seeds.seed < ?"],
 )  # fmt: skip
 def test_refuses_what_is_no_condition(condition: str) -> None:
-    if condition == "1) or (1":
-        assert matching(ROWS, condition) == list(range(len(ROWS)))
-        return
     with pytest.raises((UsageError, UnknownKeyError)):
         matching(ROWS, condition)
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("seeds.seed <", "it ends too early"),
+        ("(seeds.seed < 5", "a bracket is opened and not closed"),
+        ("1) or (1", "a bracket is closed and not opened"),
+        ("seeds.seed < = 5", "cannot be read from '=' on"),
+        ("name seeds.seed", "cannot be read from 'params.seeds.seed' on"),
+        ("name = 'a", "a quotation mark is not closed"),
+        ("near(name)", "there is no function near"),
+        ("name = '\udcff'", "no UTF-8"),
+    ],
+)
+def test_says_where(condition: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        matching(ROWS, condition)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("start_time > '2026-11-25T22:00'", [1, 2]),
+        ("start_time > '2026-11-25 22:00:00'", [1, 2]),
+        ("start_time > '2026-11-25T23:00+01:00'", [1, 2]),
+        ("start_time >= '2026-11-25T22:00:00.000001Z' and name = '2026'", []),
+        ("start_time = '2026-11-25T22:00:00.000001+00:00'", [1]),
+        ("start_time < '2026-11-26'", [0, 1]),
+        ("date(start_time) = '2026-11-26'", [2]),
+        ("start_time between '2026-11-25T21:00' and '2026-11-25T22:30'", [0, 1]),
+    ],
+)
+def test_times(condition: str, expected: list[int]) -> None:
+    seconds = (0.0, 1e-6, 7200.0)
+    begun = [datetime(2026, 11, 25, 22, tzinfo=UTC) + timedelta(seconds=s) for s in seconds]
+    begun[2] = begun[2].astimezone(timezone(timedelta(hours=2)))
+    rows = [{"start_time": time, "name": None} for time in begun]
+    assert matching(rows, condition) == expected
+
+
+def test_columns_that_no_row_has() -> None:
+    assert matching(ROWS, "save.rows is null and seeds.seed < 1", also=column_of) == [0]
+    assert matching([], "layers.dense1.n_neurons < 5 and env.numpy = '2'", also=column_of) == []
+    for rows, unknown in ((ROWS, "layers.dense1.n_neurons"), ([], "layers.dense1.x"), ([], "x")):
+        with pytest.raises(UnknownKeyError):
+            matching(rows, f"{unknown} < 5", also=column_of)
 
 
 def test_the_rows_stay_as_they_are() -> None:

@@ -179,3 +179,18 @@ def test_a_sweep_without_its_index_is_found(program: Program) -> None:
     index.unlink()
     write_claim(sweep, SWEEP)
     assert verify(sweep) == []
+
+
+def test_a_job_that_is_gone_is_found(program: Program) -> None:
+    sweep = program.run("-m", "data.samples=3", "seeds.seed=0,1")
+    (sweep / "1").rename(sweep / ".1.deleted-0123456789abcdef")
+    assert verify(sweep) == []  # somebody is about to delete it
+    (sweep / ".1.deleted-0123456789abcdef").rename(program.folder / "taken")
+    [finding] = verify(sweep)
+    assert finding.path == sweep / "1"
+    shutil.rmtree(sweep / "0")
+    assert len(verify(sweep)) == 2
+    program.run("-m", f"hydra.sweeper.resume={sweep}")
+    assert verify(sweep) == []
+    assert program.start("rm", "--yes", f"{sweep}/0").returncode == 0
+    assert verify(sweep) == []

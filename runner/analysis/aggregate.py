@@ -6,6 +6,7 @@ What the index has is taken from there: :data:`FROM_INDEX` opens no outputs.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from runner.analysis import outputs
 from runner.analysis.aggregation import NOTE_LIMIT, Aggregate, Cell
 from runner.analysis.beside import correlated, together
+from runner.analysis.columns import column_of
 from runner.analysis.edge import edge_of_chaos
 from runner.analysis.expectation import (
     Expectation,
@@ -70,7 +72,8 @@ def aggregate(
         NotFoundError: there is no finished run.
         UnknownKeyError: no run has the key, or there is no such statistic.
         RunnerError: a run or the index of the sweep is damaged; none is left out.
-        ConfigError: the key is a group of keys that nobody chose the options of.
+        ConfigError: the key is a group of keys that nobody chose the options of; or a run has no
+            such samples.
     """
     statistics = tuple(dict.fromkeys(statistics))
     for name in statistics:
@@ -78,9 +81,10 @@ def aggregate(
             raise UnknownKeyError("--statistics", name, name, STATISTICS)
     if theory and "second_moment" not in statistics:
         statistics = (*statistics, "second_moment")
-    found = list(_finished(Path(sweep)))
+    every = list(reversed(sound_rows(sweep)))
     if where is not None:
-        found = [found[at] for at in matching(found, where)]
+        every = [every[at] for at in matching(every, where, also=column_of)]
+    found = [row for row in every if row["status"] == layout.FINISHED]
     if not found:
         raise NotFoundError("finished run", str(sweep), (), hint="nothing to compare in it")
     values = _values(by, found)
@@ -103,18 +107,19 @@ def aggregate(
     shared = "correlation" in statistics
     correlations = {at: correlated(some) for at, some in expected.items() if shared}
     counts = [(value, count) for value, count, *_ in done]
-    notes = [*_also_varying(groups, by), *work.notes()]
+    notes = [*_left_out(every), *_also_varying(groups, by), *work.notes()]
     reasons = dict.fromkeys(one.reason for one in predictions.values() if one.reason)
     notes += [f"no prediction: {reason}" for reason in reasons]
     notes = [clip(note, NOTE_LIMIT) for note in notes]
     return Aggregate(by, counts, cells, predictions, correlations, notes)
 
 
-def _finished(sweep: Path) -> Iterator[dict[str, Any]]:
-    """The rows of the finished runs, each with ``path``; from the index where there is one."""
-    for row in reversed(sound_rows(sweep)):
-        if row["status"] == layout.FINISHED:
-            yield row
+def _left_out(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What of the runs there is nothing to measure of."""
+    counts = Counter(row["status"] for row in rows if row["status"] != layout.FINISHED)
+    if counts:
+        parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        yield f"left out of {len(rows)} runs: {parts}"
 
 
 def _values(by: str, found: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -60,8 +60,8 @@ def do(args: Namespace) -> int:
             raise UsageError(f"compare: --{name} goes with two runs, bit by bit")
     if args.by is not None:
         return _sweep(args)
-    for name in ("statistics", "where", "theory"):
-        if getattr(args, name):
+    for name in ("statistics", "where", "theory", "pair"):
+        if getattr(args, name) not in (None, False):
             raise UsageError(f"compare: --{name} goes with --by KEY")
     if args.similarity:
         return _similarity(args)
@@ -163,13 +163,16 @@ def _sweep(args: Namespace) -> int:
     if args.statistics is not None:
         names = tuple(name.strip() for name in args.statistics.split(","))
         asked = STATISTICS if names == ("all",) else names
+    pair = None if args.pair is None else _pair(args.pair)
+    if pair and "correlation" not in asked:
+        raise UsageError("compare: --pair goes with --statistics correlation")
     found: Aggregate = aggregate(
         resolve(args.a),
         args.by,
         statistics=asked,
         where=args.where,
         theory=args.theory,
-        pair=_pair(args.pair) if args.pair else None,
+        pair=pair,
     )
     for note in found.notes:
         console.say(f"note: {note}")

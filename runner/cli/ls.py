@@ -6,6 +6,7 @@ import contextlib
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,21 +42,22 @@ def arguments(parser: ArgumentParser) -> None:
 
 def do(args: Namespace) -> int:
     """Prints it; gives the exit code."""
+    from runner.analysis.columns import column_of
     from runner.store import layout, resolve, rows
     from runner.store.query import matching
 
     if args.path == ROOT and not ROOT.is_dir():
         raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
     root = args.path if os.path.exists(args.path) else resolve(str(args.path))
-    found = rows(root)
-    _say_unreadable(found)
+    found = every = rows(root)
     if args.clean:
         found = _clean(root, found, layout.DEAD)
     if args.where is not None:
-        found = [found[at] for at in matching(found, args.where)]
+        found = [found[at] for at in matching(found, args.where, also=column_of)]
     if args.sort is not None:
         found = _sorted(found, args.sort)
-    columns = _columns(found, args.columns)
+    columns = _columns(found, args.columns, fixed=args.csv)
+    _say_unreadable(every)
     if args.json:
         names = columns if args.columns else None
         console.out(as_json([_plain(row, names) for row in found]))
@@ -106,12 +108,12 @@ def _shown(name: str, key: str, ours: bool) -> Column:
 _SHOWN = ("run_id", "status", "name", "start_time", "overrides", "metrics.loss", "path")
 
 
-def _columns(found: list[dict[str, Any]], asked: str | None) -> dict[str, str]:
-    """Name, as it was asked for -> column."""
-    there = dict.fromkeys(key for row in found for key in row)
+def _columns(found: list[dict[str, Any]], asked: str | None, *, fixed: bool) -> dict[str, str]:
+    """Name, as it was asked for -> column; those in which nothing stands are left out."""
     if asked is None:
-        used = (k for k in _SHOWN if any(row.get(k) not in (None, []) for row in found))
+        used = (k for k in _SHOWN if fixed or any(row.get(k) not in (None, []) for row in found))
         return {key: key for key in used}
+    there = dict.fromkeys(key for row in found for key in row)
     keys = [key.strip() for key in asked.split(",")]
     return {key: _key("--columns", key, there) for key in keys}
 
@@ -129,16 +131,22 @@ def _plain(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> dict[st
 
 
 def _key(option: str, asked: str, there: Mapping[str, Any]) -> str:
-    for key in (asked, f"params.{asked}", f"metrics.{asked}"):
-        if key in there or not there:
-            return key
-    raise UnknownKeyError(option, asked, asked, [key.removeprefix("params.") for key in there])
+    from runner.analysis.columns import column_of, names
+
+    key = column_of(asked, there)
+    if key is None:
+        raise UnknownKeyError(option, asked, asked, names(there))
+    return key
 
 
 def _sorted(found: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     there = dict.fromkeys(key for row in found for key in row)
     key = _key("--sort", by.removeprefix("-"), there)
-    have = [row for row in found if row.get(key) is not None]
-    numbers = all(isinstance(row[key], (int, float)) for row in have)
-    have.sort(key=lambda row: row[key] if numbers else cell(row[key]), reverse=by.startswith("-"))
-    return have + [row for row in found if row.get(key) is None]
+    have = [row for row in found if row.get(key) is not None and row[key] == row[key]]
+    kinds = {int if isinstance(row[key], (int, float)) else type(row[key]) for row in have}
+    as_they_are = kinds in ({int}, {datetime})
+    have.sort(
+        key=lambda row: row[key] if as_they_are else cell(row[key]), reverse=by.startswith("-")
+    )
+    # Also NaN, which is neither less nor more than any number.
+    return have + [row for row in found if row.get(key) is None or row[key] != row[key]]

@@ -68,9 +68,10 @@ def read_claim(directory: Path) -> dict[str, Any] | None:
 def claimed_at(directory: Path) -> datetime | None:
     """When a directory was claimed."""
     try:
-        return datetime.fromisoformat(str((read_claim(directory) or {}).get("time")))
+        time = datetime.fromisoformat(str((read_claim(directory) or {}).get("time")))
     except ValueError:
         return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _write_at_once(path: Path, data: bytes) -> bool | None:

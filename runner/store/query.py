@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from runner.errors import UnknownKeyError, UsageError, clip, nearest, one_line
@@ -30,19 +31,28 @@ _WORDS = frozenset(
 _LONGEST = 10_000_000
 """Bytes of a text that a condition may make: ``zeroblob(2000000000)`` would fill the memory."""
 
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_NEAR = re.compile(r'near "(.*)": syntax error', re.DOTALL)
+
 _PREFIXES = ("", "params.", "metrics.")
 _NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 
 
 def matching(
-    rows: Sequence[Mapping[str, Any]], condition: str, *, option: str = "--where"
+    rows: Sequence[Mapping[str, Any]],
+    condition: str,
+    *,
+    option: str = "--where",
+    also: Callable[[str, Collection[str]], str | None] = lambda name, there: None,
 ) -> list[int]:
     """The positions of the rows that meet the condition, in order.
 
     Args:
-        rows: dotted key -> value; lists and dicts are compared as their JSON.
+        rows: dotted key -> value; lists and dicts are compared as their JSON, times as text in
+            UTC, however the condition writes them.
         condition: an SQL expression over the keys: ``seeds.seed < 5 and status = 'FINISHED'``.
         option: what the condition was given as, for messages.
+        also: from a name, and the columns of the rows, one that all of them lack and might have.
 
     Raises:
         UnknownKeyError: it names a key that no row has.
@@ -51,7 +61,11 @@ def matching(
     if not condition.isascii() and condition.encode("utf-8", "ignore").decode() != condition:
         raise UsageError(f"{option} {clip(condition, 80)!r}: has bytes that are no UTF-8")
     columns = sorted({key for row in rows for key in row})
-    text, used = _quoted(condition, columns, option)
+    text, used = _quoted(condition, columns, option, also)
+    _check_brackets(condition, option)
+    times = [key for key in used if any(isinstance(row.get(key), datetime) for row in rows)]
+    if times:
+        text = _LITERAL.sub(lambda found: _time_in(found[0]), text)
     if not rows:
         return []
     database = sqlite3.connect(":memory:")
@@ -70,13 +84,59 @@ def matching(
         found = database.execute(query)
         return [position for (position,) in found]
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-        reason = one_line(str(error), 80)
+        reason = one_line(_in_our_words(str(error), used), 80)
         raise UsageError(f"{option} {clip(condition, 80)!r}: {reason}") from None
     finally:
         database.close()
 
 
-def _quoted(condition: str, columns: Sequence[str], option: str) -> tuple[str, list[str]]:
+def _check_brackets(condition: str, option: str) -> None:
+    """What stands in brackets that the condition has not opened would be no condition."""
+    depth = 0
+    for part in _TOKEN.findall(condition):
+        depth += (part == "(") - (part == ")")
+        if depth < 0:
+            break
+    if depth:
+        which = "opened and not closed" if depth > 0 else "closed and not opened"
+        raise UsageError(f"{option} {clip(condition, 80)!r}: a bracket is {which}")
+
+
+def _in_our_words(reason: str, used: Sequence[str]) -> str:
+    """What SQLite has against a condition; it knows our columns by number."""
+    found = _NEAR.fullmatch(reason)
+    if reason == "incomplete input" or (found and found[1] == ")"):
+        return "it ends too early"
+    if found:
+        number = found[1].removeprefix("c")
+        known = found[1].startswith("c") and number.isdecimal() and int(number) < len(used)
+        return f"cannot be read from {used[int(number)] if known else found[1]!r} on"
+    if reason.startswith("unrecognized token: "):
+        return f"not understood: {reason.removeprefix('unrecognized token: ')}"
+    return reason.replace("no such function: ", "there is no function ")
+
+
+def _time_in(literal: str) -> str:
+    """A text that is a time, as the times of the rows are written: in UTC, with a blank inside."""
+    try:
+        time = datetime.fromisoformat(literal[1:-1])
+    except ValueError:
+        return literal
+    is_day = len(literal) == len("'2026-11-25'")
+    return literal if is_day else f"'{_time(time)}'"
+
+
+def _time(value: datetime) -> str:
+    value = value.astimezone(UTC) if value.tzinfo else value
+    return value.replace(tzinfo=None).isoformat(sep=" ")
+
+
+def _quoted(
+    condition: str,
+    columns: Sequence[str],
+    option: str,
+    also: Callable[[str, Collection[str]], str | None],
+) -> tuple[str, list[str]]:
     """The condition with its keys as plain columns c0, c1, …, and the keys they stand for."""
     used: list[str] = []
     parts: list[str] = []
@@ -85,7 +145,11 @@ def _quoted(condition: str, columns: Sequence[str], option: str) -> tuple[str, l
         following = next((t for t in tokens[at + 1 :] if not t.isspace()), "")
         quoted = token.startswith('"') and len(token) > 1
         name = token[1:-1].replace('""', '"') if quoted else token
-        column = _column(name, columns) if quoted or _NAME.fullmatch(token) else None
+        column = None
+        if quoted or _NAME.fullmatch(token):
+            column = _column(name, columns)
+            if column is None and (quoted or token.lower() not in _WORDS) and following != "(":
+                column = also(name, columns)
         if column is not None:
             if column not in used:
                 used.append(column)
@@ -94,6 +158,8 @@ def _quoted(condition: str, columns: Sequence[str], option: str) -> tuple[str, l
             _NAME.fullmatch(token) and token.lower() not in _WORDS and following != "("
         ):
             raise _unknown(name, condition, columns, option)
+        elif token in ("'", '"'):
+            raise UsageError(f"{option} {clip(condition, 80)!r}: a quotation mark is not closed")
         elif token in (";", "?"):
             raise UsageError(f"{option} {clip(condition, 80)!r}: {token!r} has no place here")
         else:
@@ -115,6 +181,8 @@ def _column(name: str, columns: Sequence[str]) -> str | None:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _time(value)
     if isinstance(value, str):  # a path may have bytes that are no UTF-8
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     if value is None or isinstance(value, (bool, int, float)):

@@ -15,6 +15,7 @@ from runner.store.index import run_directories, sweep_directories
 from runner.store.job_folders import run_folders
 from runner.store.layer import Layer
 from runner.store.layout import OutputsDigest
+from runner.store.owner import is_alive
 from runner.store.read import Run
 from runner.store.run_row import is_complete_without_run_file
 from runner.store.sweeps import INDEX_FILE, known_files, known_rows
@@ -61,7 +62,7 @@ def verify(path: str | Path) -> list[Finding]:
             findings += _run(directory)
     for directory in sweep_directories(path, lambda folder, error: None):  # told above
         findings += _sweep(directory)
-    if not count:
+    if not count and not findings:
         raise NotFoundError("run", str(path), (), hint="there is no committed run in it")
     return findings
 
@@ -93,9 +94,15 @@ def _sweep(directory: Path) -> Iterator[Finding]:
                 yield Finding(directory / name, "is not what was written (SHA-256)")
         except OSError as error:
             yield _finding(unreadable(directory / name, error), directory)
+    whole = (directory / INDEX_FILE).exists() and not is_alive(directory)
     for row in known.values():
-        file = directory / row["directory"] / layout.RUN_FILE
-        if row["run_id"] and file.exists():
+        run = directory / row["directory"]
+        file = run / layout.RUN_FILE
+        if whole and row["run_id"] and not row["reused"] and not run.exists():
+            # Unless somebody is deleting it, or was when they were killed.
+            if not any(run.parent.glob(f".{run.name}.deleted-*")):
+                yield Finding(run, f"is missing, and {INDEX_FILE} tells of it")
+        elif row["run_id"] and file.exists():
             # A run that is damaged itself has been told of.
             with suppress(RunnerError, OSError):
                 if Run(file.parent).id != row["run_id"]:

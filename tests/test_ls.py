@@ -1,0 +1,133 @@
+"""The table of runs: what stands in it whatever is the matter with some of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import cli
+from runner.cli import ls
+from runner.store.verify import verify
+from tests.conftest import Program
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = Program(tmp_path_factory.mktemp("ls"))
+    program.run("data.samples=5", "name=a", "hydra.run.dir=outputs/a")
+    program.run("-m", "data.samples=5", "seeds.seed=1,2", "hydra.sweep.dir=outputs/s")
+    return program.folder
+
+
+@pytest.fixture
+def there(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(stored / "outputs", tmp_path / "outputs", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Lets nobody look into a folder: root could, whatever its mode."""
+    scan = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if Path(path).resolve() == folder.resolve():
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+
+
+@pytest.mark.parametrize("closed", ["closed", "s", "a"])
+def test_a_folder_that_cannot_be_looked_into_hides_no_other(
+    there: Path, closed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (there / "outputs" / "closed").mkdir()
+    close(monkeypatch, there / "outputs" / closed)
+    assert cli.main(["ls", "--json"]) == 0
+    out, err = capsys.readouterr()
+    rows = {row["path"]: row["status"] for row in json.loads(out)}
+    assert rows.pop(f"outputs/{closed}") == "UNREADABLE"
+    assert set(rows.values()) == {"FINISHED"}
+    assert len(rows) == {"closed": 3, "s": 1, "a": 2}[closed]
+    assert err == f"note: cannot look into outputs/{closed}: Permission denied\n"
+    found = verify("outputs")
+    assert [finding.path for finding in found] == [Path("outputs") / closed]
+    assert cli.main(["ls", f"outputs/{closed}"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "Permission denied" in line
+
+
+def test_without_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "outputs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    head = "run_id,status,name,start_time,overrides,metrics.loss,path\n"
+    for arguments, printed in (
+        ("--json", "[]\n"),
+        ("--csv", head),
+        ("--csv --columns seeds.seed,loss", "seeds.seed,loss\n"),
+        ("--sort -metrics.loss --where data.samples<5", ""),
+    ):
+        assert cli.main(["ls", *arguments.split()]) == 0
+        assert capsys.readouterr() == (printed, "")
+    for arguments in ("--columns seed", "--sort nothing", "--where seed=5"):
+        assert cli.main(["ls", *arguments.split()]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_columns_of_csv_are_always_the_same(
+    there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = set()
+    for path in ("outputs", "outputs/s", "outputs/a"):
+        assert cli.main(["ls", path, "--csv"]) == 0
+        heads.add(capsys.readouterr().out.splitlines()[0])
+    assert len(heads) == 1
+
+
+def test_order() -> None:
+    begun = datetime(2026, 11, 25, tzinfo=UTC)
+    times = [begun + timedelta(microseconds=us) for us in (2, 1, 3)]
+    rows = [
+        {"start_time": time, "metrics.loss": loss}
+        for time, loss in zip([*times, None], (2.0, float("nan"), 1.0, 3.0), strict=True)
+    ]
+    by_time = [row["start_time"] for row in ls._sorted(rows, "start_time")]
+    assert by_time == [*sorted(times), None]
+    by_loss = [row["metrics.loss"] for row in ls._sorted(rows, "-loss")]
+    assert by_loss[:3] == [3.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize("verb", ["ls", "show", "verify", "report", "compare x", "rm --yes"])
+def test_what_can_be_no_path(there: Path, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (there / "loop").symlink_to("loop")
+    (there / "file").touch()
+    names = ("a" * 300, "a/" * 3000, f"latest/{'a' * 300}", "x\0y", "x\udcffy", "loop/x", "file/x")
+    for name in names:
+        assert cli.main([*verb.split(), name]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert len(line) <= 200
+
+
+def test_a_path_that_may_not_be_looked_at(
+    there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stat = os.stat
+
+    def refusing(path: Any, **more: Any) -> Any:
+        if str(path) == "closed/x":
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    for verb in ("ls", "show", "verify"):
+        assert cli.main([verb, "closed/x"]) == 2
+        assert capsys.readouterr().err == "runner: cannot look at closed/x: Permission denied\n"
