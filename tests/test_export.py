@@ -182,7 +182,7 @@ def test_a_run_that_failed(mlflow: Any, inside: Path, capsys: pytest.CaptureFixt
 
 def test_an_interrupted_run_was_killed(inside: Path) -> None:
     run = runner.load("spiral")
-    run.metadata["status"] = "INTERRUPTED"
+    run._row["status"] = "INTERRUPTED"
     assert of_run(run).status == "KILLED"
 
 
