@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -315,6 +317,21 @@ def test_a_sweep_links_its_runs_and_tells_failures(place: Program, reader: Reade
     assert links.count() == 2
     links.first.click()
     assert "FAILED" in page.locator(".over").inner_text()
+
+
+def test_a_sweep_that_was_killed(program: Program) -> None:
+    """What ended is drawn, and how many there were to be is said."""
+    process = program.begin_sweep("seeds.seed=range(2000)", "hydra.sweep.dir=killed")
+    folder = program.folder / "killed"
+    while len(list(folder.glob("*/run.parquet"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    text = page_of_sweep(folder, program.folder)
+    assert " of 2,000<" in text
+    assert "Against seeds.seed" in text
+    assert "mean of dense2" in text
 
 
 def test_refused(place: Program) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +15,13 @@ from runner.report.panels import KEYS, axes_of, panels
 from runner.report.runs_table import runs_table
 from runner.store import layout
 from runner.store.index import sound_rows
+from runner.store.spec import read_spec
 
 _FAILURES = 200
+_REASONS = {
+    "DEAD": "its process is gone, and left no word: killed, or the machine stopped",
+    "RUNNING": "it still runs",
+}
 
 
 def name_of_sweep(sweep: Path) -> str:
@@ -37,9 +43,7 @@ def page_of_sweep(sweep: Path, folder: Path) -> str:
         MissingExtraError: the extra ``report`` is not installed.
     """
     page = Page()
-    found = sorted(
-        sound_rows(sweep), key=lambda row: (row.get("number") is None, row.get("number"))
-    )
+    found = sorted(sound_rows(sweep), key=_number)
     if not found:
         raise NotFoundError("run", str(sweep), (), hint="there is nothing in this sweep yet")
     each = jobs(found)
@@ -53,7 +57,7 @@ def page_of_sweep(sweep: Path, folder: Path) -> str:
         "sweep.html",
         scripts=("sweep.js",),
         title=f"Sweep {name_of_sweep(sweep)}",
-        headline=_headline(found, failed, keys, done),
+        headline=_headline(found, failed, keys, done, planned(sweep)),
         keys=[(key, _values(values), is_seed(key)) for key, values in keys.items()],
         panels=drawn,
         left_out=max(len(axes_of(keys)) - KEYS, 0),
@@ -70,13 +74,33 @@ def page_of_sweep(sweep: Path, folder: Path) -> str:
     )
 
 
+def planned(sweep: Path) -> int | None:
+    """How many jobs a sweep of ours was begun with; None where it doesn't say."""
+    try:
+        count = (read_spec(sweep).get("points") or {}).get("count")
+    except NotFoundError:  # another sweeper's
+        return None
+    return count if isinstance(count, int) else None
+
+
+def _number(row: Row) -> tuple[float, str]:
+    """By the number of the job; one that was killed has it in its folder's name."""
+    name = Path(row["path"]).name
+    number = row.get("number")
+    if number is None:
+        number = int(name) if name.isdecimal() and len(name) < 10 else math.inf
+    return number, name
+
+
 def _headline(
     found: Sequence[Row],
     failed: Sequence[Row],
     keys: Mapping[str, Sequence[Value]],
     done: Sequence[Job],
+    jobs_planned: int | None,
 ) -> list[tuple[str, str]]:
-    facts = [("runs", number(len(found))), ("finished", number(len(found) - len(failed)))]
+    of = f" of {number(jobs_planned)}" if jobs_planned and jobs_planned > len(found) else ""
+    facts = [("runs", number(len(found)) + of), ("finished", number(len(found) - len(failed)))]
     facts.append(("not finished", number(len(failed))))
     facts.append(("keys swept", number(len(keys))))
     depths = sorted({len(one.layers) for one in done if one.layers})
@@ -93,7 +117,7 @@ def _failure(row: Row) -> dict[str, str]:
     return {
         "job": Path(row["path"]).name,
         "status": str(row["status"]),
-        "error": clip(str(row.get("error") or "no reason is on record"), 400),
+        "error": clip(str(row.get("error") or _REASONS.get(row["status"]) or "no reason"), 400),
         "overrides": " ".join(row.get("overrides") or ()),
         "run": str(row["run_id"] or ""),
     }
