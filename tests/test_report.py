@@ -194,6 +194,23 @@ def test_on_paper(book: Path, reader: Reader) -> None:
     assert page.pdf().startswith(b"%PDF")
 
 
+def test_tables_on_paper(sweep: Path, place: Program, reader: Reader) -> None:
+    """There is no scrolling on paper."""
+    a, b = (place.run(f"seeds.seed={seed}", "data.samples=20") for seed in (0, 1))
+    pages = page_of_pair(load(a), load(b)), page_of_sweep(sweep, place.folder)
+    for name, text in zip(("pair", "sweep"), pages, strict=True):
+        page = reader.open(write(place.folder / f"paper-{name}.html", text))
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 703, "height": 1000})  # A4 within its margins
+        assert page.evaluate("document.documentElement.scrollWidth") == 703
+        assert page.locator("th").first.is_visible()
+        outside = page.evaluate(
+            "[...document.querySelectorAll('td')].filter("
+            "(cell) => cell.getBoundingClientRect().right > 703).length"
+        )
+        assert outside == 0
+
+
 def test_what_comes_from_a_run_is_text(place: Program, reader: Reader) -> None:
     (place.folder / "bad_layers.py").write_text(BAD_LAYER)
     name = "<img src=x onerror=window.hacked=1>"

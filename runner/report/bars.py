@@ -37,9 +37,10 @@ def histograms(
     there = [values for values in finite.values() if values.size]
     low = min((float(values.min()) for values in there), default=0.0)
     high = max((float(values.max()) for values in there), default=1.0)
+    number = bars_for(min((values.size for values in there), default=0))
     columns: dict[str, list[Any]] = {"a": [], "b": [], "share": [], "run": []}
     for name, values in finite.items():
-        edges, counts = bins(values, low, high)
+        edges, counts = bins(values, low, high, number)
         columns["a"] += edges[:-1].tolist()
         columns["b"] += edges[1:].tolist()
         columns["share"] += (counts / max(values.size, 1)).tolist()
@@ -67,11 +68,17 @@ def histograms(
     return chart(table(**columns), description, height, mark=mark, encoding=encoding)
 
 
-def bins(values: NDArray[Any], low: float, high: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Edges (n + 1,) and counts (n,) of the finite values between two numbers."""
+def bars_for(size: int) -> int:
+    """How many bars suit so many values: by Rice's rule, within reason."""
+    return max(5, min(BINS, math.ceil(2 * math.cbrt(size))))
+
+
+def bins(
+    values: NDArray[Any], low: float, high: float, number: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Edges (number + 1,) and counts (number,) of the finite values between two numbers."""
     if not low < high:
         half = max(abs(low), 1.0) * 0.01
         low, high = low - half, high + half
-    count = max(5, min(BINS, math.ceil(2 * values.size ** (1 / 3)) if values.size else 5))
-    counts, edges = np.histogram(values.astype(np.float64), bins=count, range=(low, high))
+    counts, edges = np.histogram(values.astype(np.float64), bins=number, range=(low, high))
     return edges, counts

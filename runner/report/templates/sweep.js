@@ -148,7 +148,7 @@
         }
         if (numeric[at]) cell.className = "number";
         if (typeof value === "number") cell.title = String(value);
-        if (at === 1 && value !== "FINISHED") cell.className = "bad";
+        if (at === 1) cell.className = value === "FINISHED" ? "state" : "state bad";
         line.append(cell);
       });
       body.append(line);
@@ -166,7 +166,8 @@
     cell.scope = "col";
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = words;
+    // Long keys break after a dot.
+    words.split(/(?<=\.)/).forEach((part) => button.append(part, document.createElement("wbr")));
     button.title = `in conditions: ${name}`;
     if (numeric[at]) cell.className = "number";
     button.addEventListener("click", () => {
