@@ -36,11 +36,21 @@ class Program:
         self.folder = folder
 
     def start(
+        self, *arguments: str, env: dict[str, str] | None = None, strict: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs it to its end; stdout and stderr as text. Strict: warnings are errors."""
+        warnings = ("-W", "error") if strict else ()
+        return self._python(*warnings, "-m", "runner", *arguments, env=env)
+
+    def execute(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Python of the test's, in a process of its own, to its end."""
+        return self._python("-c", code, *arguments)
+
+    def _python(
         self, *arguments: str, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Runs it to its end; stdout and stderr as text."""
         return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "runner", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             capture_output=True,
@@ -71,6 +81,19 @@ class Program:
     def outputs(self) -> list[Path]:
         """Everything below ``outputs``."""
         return sorted(self.folder.glob("outputs/**/*"))
+
+
+def alive_in(group: int) -> list[int]:
+    """The processes of a group that are at work: no zombies."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] not in "ZX":
+            found.append(int(stat.parent.name))
+    return found
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,7 +18,7 @@ import pytest
 from runner.store.owner import is_alive
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
-from tests.conftest import ROOT, Program
+from tests.conftest import ROOT, Program, alive_in
 
 pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra dask")
 
@@ -149,18 +149,6 @@ def _digests(sweep: Path) -> list[str]:
     return [row["digest"] for row in sweep_rows(sweep)]
 
 
-def _alive_in(group: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] not in "ZX":
-            found.append(int(stat.parent.name))
-    return found
-
-
 def test_a_node_is_killed_in_mid_sweep(mine: Program, cluster: Cluster) -> None:
     points = _points(40, 0.05)
     local, _ = _sweep(mine, *points)
@@ -258,7 +246,7 @@ def test_an_interrupt_ends_a_cluster_of_our_own(mine: Program, number: signal.Si
     assert time.monotonic() - begun < 5
     assert process.returncode == 128 + number, told
     assert "Traceback" not in told
-    until(lambda: not _alive_in(process.pid), 2)  # Python's own tracker goes after its parent
+    until(lambda: not alive_in(process.pid), 2)  # Python's own tracker goes after its parent
     statuses = {row["status"] for row in sweep_rows(sweep)}
     assert statuses == {"FINISHED", "INTERRUPTED"}
     assert not list(sweep.glob("*/.claim"))

@@ -121,15 +121,7 @@ def test_ascii(stored: Program) -> None:
 )
 def test_a_signal_while_it_loads(stored: Program, number: int, module: str) -> None:
     code = AT_IMPORT.format(module=module, number=int(number))
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=stored.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = stored.execute(code)
     assert done.returncode == 128 + number, done
     assert (done.stdout, done.stderr) in (("", ""), ("", "runner: interrupted\n"))
 

@@ -154,15 +154,7 @@ def test_killed(slow: Program) -> None:
 
 def at_step(program: Program, step: str, signals: int = 1) -> subprocess.CompletedProcess[str]:
     code = AT_STEP.format(step=step, signals=signals)
-    return subprocess.run(
-        [sys.executable, "-c", code, "layers=one_dense"],
-        cwd=program.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return program.execute(code, "layers=one_dense")
 
 
 @pytest.mark.parametrize("step", ["place layers", "place SHA256SUMS", "finish", "unclaim", "done"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import yaml
 
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
-from tests.conftest import ROOT, Program
+from tests.conftest import Program
 
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="needs the extra optuna")
 OPTUNA = (
@@ -24,15 +22,7 @@ OPTUNA = (
 
 def _start(program: Program, *arguments: str) -> subprocess.CompletedProcess[str]:
     """As ``Program.start``, but for the warnings: optuna 2.10 calls what SQLAlchemy deprecates."""
-    return subprocess.run(
-        [sys.executable, "-m", "runner", "-m", *OPTUNA, *arguments],
-        cwd=program.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return program.start("-m", *OPTUNA, *arguments, strict=False)
 
 
 @needs_optuna

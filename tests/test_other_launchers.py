@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import pytest
 
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
-from tests.conftest import ROOT, Program
+from tests.conftest import Program
 
 # Not `joblib`, which comes with scikit-learn as well.
 pytestmark = pytest.mark.skipif(
@@ -21,15 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def _sweep(program: Program, *arguments: str, code: int = 0) -> tuple[Path, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "runner", "-m", "data.samples=20", *arguments],
-        cwd=program.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = program.start("-m", "data.samples=20", *arguments, strict=False)
     assert done.returncode == code, done.stderr
     return Path(done.stdout.splitlines()[-1]), done.stderr
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from runner.store.sweeps import sweep_rows
-from tests.conftest import ROOT, Program
+from tests.conftest import Program
 
 FORGETFUL = """
 import sys
@@ -35,14 +32,7 @@ sys.exit(main(["-m", *sys.argv[2:]]))
 
 
 def _sweep(program: Program, how: str, *arguments: str) -> tuple[list[int], str]:
-    done = subprocess.run(
-        [sys.executable, "-c", FORGETFUL, how, *arguments],
-        cwd=program.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = program.execute(FORGETFUL, how, *arguments)
     assert done.returncode == 0, done.stderr
     rows = sweep_rows(Path(done.stdout.splitlines()[-1]))
     return [row["params.seeds.seed"] for row in rows], done.stderr

@@ -12,7 +12,7 @@ import pytest
 import runner
 from runner.store.sweeps import rebuild, sweep_rows
 from runner.store.verify import verify
-from tests.conftest import Program
+from tests.conftest import Program, alive_in
 
 SLOW = """
 import time
@@ -231,18 +231,6 @@ def _wait_for(program: Program, finished: int) -> Path:
     raise AssertionError("no job has finished")
 
 
-def _alive_in(group: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] not in "ZX":
-            found.append(int(stat.parent.name))
-    return found
-
-
 @pytest.mark.parametrize("finished", [0, 3])
 def test_a_killed_sweep_is_taken_up_again(slow: Program, finished: int) -> None:
     points = ("seeds.seed=range(12)", *_slow(0.1))
@@ -334,7 +322,7 @@ def test_interrupted(slow: Program, number: signal.Signals, code: int, workers: 
     assert time.monotonic() - begun < 2.5
     assert process.returncode == code, told
     assert "Traceback" not in told
-    assert _alive_in(process.pid) == []
+    assert alive_in(process.pid) == []
     rows = sweep_rows(sweep)
     statuses = [row["status"] for row in rows]
     assert "INTERRUPTED" in statuses
@@ -355,7 +343,7 @@ def test_workers_that_hear_no_signal_are_ended_and_their_jobs_recorded(slow: Pro
     _, told = process.communicate(timeout=10)
     assert time.monotonic() - begun < 2.5
     assert process.returncode == 130, told
-    assert _alive_in(process.pid) == []
+    assert alive_in(process.pid) == []
     statuses = [row["status"] for row in sweep_rows(sweep)]
     assert statuses.count("INTERRUPTED") == 2
     assert not list(sweep.glob("*/.claim"))
@@ -378,9 +366,9 @@ def test_a_second_interrupt_ends_it_at_once(slow: Program) -> None:
     assert time.monotonic() - begun < 0.7
     assert process.returncode in (130, -signal.SIGINT)
     deadline = time.monotonic() + 2
-    while _alive_in(process.pid) and time.monotonic() < deadline:
+    while alive_in(process.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert _alive_in(process.pid) == []
+    assert alive_in(process.pid) == []
 
 
 def test_the_index_can_be_made_anew(program: Program) -> None:

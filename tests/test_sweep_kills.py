@@ -19,7 +19,7 @@ from runner.store.journal import JOURNAL_FILE
 from runner.store.layout import FINISHED
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
-from tests.conftest import Program
+from tests.conftest import Program, alive_in
 
 log = logging.getLogger("tests")
 
@@ -30,14 +30,6 @@ JOBS = 60 if KILLS < 20 else 200
 def _stamps(sweep: Path) -> dict[str, int]:
     """Job -> when its run was put in place, of those that exist."""
     return {p.parent.name: p.stat().st_mtime_ns for p in sweep.glob("*/run.parquet")}
-
-
-def _alive_in(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _wait_a_random_time(chance: random.Random, process: subprocess.Popen[str], sweep: Path) -> None:
@@ -70,9 +62,9 @@ def test_nothing_is_lost_or_done_twice(program: Program) -> None:
                 kills += 1
             _, told = process.communicate()
             deadline = time.monotonic() + 2
-            while _alive_in(process.pid) and time.monotonic() < deadline:
+            while alive_in(process.pid) and time.monotonic() < deadline:
                 time.sleep(0.01)
-            assert not _alive_in(process.pid), "a worker outlived the sweep"
+            assert not alive_in(process.pid), "a worker outlived the sweep"
             if not sweep.exists():
                 continue
             stamps = _stamps(sweep)
