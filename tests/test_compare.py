@@ -467,6 +467,7 @@ def test_rows_that_were_not_kept_are_not_taken_for_equal(tmp_path: Path) -> None
         ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "seeds": 1}, {"env.simd": "AVX2"}, None),
         ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "save": 1}, {}, None),
         ({"layers": {"l": {"a": 1}, "m": {"a": 1}}}, {"env.threads": 9}, None),
+        ({"layers": {"l": {"a": 2}, "m": {"a": 1}}}, {"env.hydra": "1.4"}, "layers.l.a"),
         ({"layers": {"l": {"a": "${oc.env:A}"}, "m": {"a": 1}}}, {}, None),
         ({"layers": {"l": {"a": 2}, "m": {"a": 1}}, "name": "${oc.env:A}"}, {}, "layers.l.a"),
         ({"layers": {"l": {"a": 1}, "m": {"a": 1}}, "data": {"path": "x"}}, {}, None),

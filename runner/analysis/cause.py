@@ -13,8 +13,12 @@ from runner.store.order import Order
 HARMLESS = (*NOT_IN_HASH, "objective", "save")
 """Root keys of the configuration that change no bit of any layer."""
 
-HARMLESS_FACTS = ("env.cores", "env.threads", "env.blas_threads")
-"""Facts that change none either: tiles are fixed, and each is multiplied on one thread."""
+HARMLESS_FACTS = (
+    *("env.cores", "env.threads", "env.blas_threads"),
+    *("env.hydra", "env.omegaconf", "env.pyarrow"),
+)
+"""Facts that change none either: tiles are fixed, and each is multiplied on one thread; and what
+reads and writes files touches no number."""
 
 _CODE = "code.digest"
 

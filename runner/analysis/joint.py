@@ -32,6 +32,7 @@ _IDENTITY = PiecewiseLinear(1.0)
 _SMALLEST = 1e-100
 """Second moments below which tanh is the identity, whose fourth moments float64 could not hold."""
 
+_STEP = 0.35  # an error bar needs fewer nodes, and a deep network has many layers
 _NODES = 16  # for each piece of the circle: exact for the polynomials in sine and cosine there
 
 
@@ -66,10 +67,13 @@ def joint(phi: Activation, q1: float, q2: float, c: float) -> Joint:
 
 def _of_saturating(phi: Saturating, q1: float, q2: float, c: float) -> Joint:
     def powers(u: FloatArray) -> FloatArray:
-        values = phi.function(u)
-        return np.stack([values**n for n in range(6)])
+        found = np.empty((6, *u.shape))
+        found[0], found[1] = 1.0, phi.function(u)
+        for n in range(2, 6):
+            np.multiply(found[n - 1], found[1], out=found[n])
+        return found
 
-    moments = joint_means(powers, q1, q2, c)
+    moments = joint_means(powers, q1, q2, c, _STEP)
     derivatives = [Polynomial([0, 1])]
     for _ in range(4):
         derivatives.append(derivatives[-1].deriv() * phi.rate)

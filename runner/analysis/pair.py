@@ -12,7 +12,8 @@ which gives the standard deviation of a measured c, to leading order in 1/n, and
 
     E c_measured - c = -(V_1k + V_2k) / 2 + c (3 V_11 + 3 V_22 + 2 V_12) / 8
 
-beside what the curvature of the layers before has shifted.
+beside what the curvature of the layers before has shifted. Where there are half as many layers as
+neurons or more, both are no more than an order of magnitude.
 """
 
 from __future__ import annotations
