@@ -83,6 +83,10 @@ REFUSED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("name=latest",): ("name", "latest"),
     ("name=../x",): ("name", "../x"),
     ("+layers.x={_target_:os.system}", "trust=[os]"): ("layers.x._target_", "policy"),
+    ("layers.relu1._target_=runner.layers.ReLU",): ("layers.relu1", "+layers.relu1._target_=…"),
+    ("foo=1",): ("foo=1", "is not there", "+foo=…"),
+    ("tags.x=1",): ("tags.x=1", "[a,b]"),
+    ("tags=[null]",): ("tags[0]=null",),
     ("ls", "--json", "--csv"): ("--csv", "--json"),
     ("shwo",): ("shwo", "show"),
 }

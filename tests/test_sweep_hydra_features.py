@@ -11,6 +11,7 @@ import runner
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
 from tests.conftest import Program
+from tests.warm import Warm
 
 CALLS = """
 import json
@@ -118,6 +119,15 @@ def test_variables_and_the_folder_of_the_job(calls: Program) -> None:
     assert not (calls.folder / "seen.txt").exists()
     assert _statuses(sweep) == ["FINISHED"] * 3
     assert verify(sweep) == []
+
+
+@pytest.mark.parametrize("others", [(), ("hydra/launcher=basic", "hydra/sweeper=basic")])
+def test_a_table_is_where_one_stands(calls: Program, warm: Warm, others: tuple[str, ...]) -> None:
+    (calls.folder / "t.csv").write_text("x,y\n1,2\n3,4\n")
+    table = ("data=table", "data.path=t.csv", "hydra.job.chdir=true")
+    done = warm(["-m", *table, "seeds.seed=0,1", *others], calls.folder)
+    assert done.code == 0, done.stderr
+    assert _statuses(Path(done.stdout.splitlines()[-1])) == ["FINISHED"] * 2
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,36 @@ def test_what_came_with_a_run_trusts_nobody(
     assert not (evil.folder / "elsewhere").exists()
 
 
+def test_a_package_of_configuration_is_trusted_or_refused(evil: Program, warm: Warm) -> None:
+    for arguments in (
+        ["hydra.searchpath=[pkg://evil]"],
+        ["-m", "hydra.searchpath=[pkg://evil]", "seeds.seed=0,1"],
+        ["-cp", "pkg://evil"],
+        ["--cfg", "job", "hydra.searchpath=[pkg://evil]"],
+        ["hydra.searchpath=[pkg://evil]", "trust=[evi]"],
+    ):
+        done = warm(arguments, evil.folder)
+        assert done.code == 2, done.stderr
+        assert done.stderr.endswith(
+            "=pkg://evil: would be imported; if you mean it, add trust=[evil]\n"
+        )
+        assert not (evil.folder / "imported").exists()
+    done = warm(["hydra.searchpath=[pkg://evil]", "trust=[evil]"], evil.folder)
+    assert done.code == 0, done.stderr
+    assert (evil.folder / "imported").exists()
+
+
+def test_a_plugin_in_the_current_folder_is_imported_only_by_who_trusts(evil: Program) -> None:
+    """The console script has not the folder on its path, as ``python -m`` has."""
+    script = Path(sys.executable).with_name("runner")
+    if not script.exists():
+        pytest.skip("the package is not installed here, only its tree")
+    shutil.copytree(evil.folder / "evil", evil.folder / "hydra_plugins" / "evil")
+    done = subprocess.run([script], cwd=evil.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (evil.folder / "imported").exists()
+
+
 def test_a_sweep_is_taken_up_only_by_who_trusts_it(program: Program) -> None:
     (program.folder / "mine.py").write_text(
         "class X:\n    def forward(self, inputs):\n        return inputs\n"

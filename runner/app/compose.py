@@ -31,7 +31,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 from runner.app.allowed import check_hydra
-from runner.app.folders import config_directory, plugin_directory
+from runner.app.folders import add_current_folder, config_directory, plugin_directory
 from runner.app.hints import translate
 from runner.app.sources import checked_sources
 from runner.app.typed import check_overrides
@@ -87,6 +87,8 @@ class CheckedLoader(ConfigLoaderImpl):
         """A configuration, of a job as well; see :func:`runner.app.allowed.check_hydra`."""
         cfg = super().load_configuration(*args, **kwargs)
         check_hydra(cfg)
+        if cfg.get("trust"):
+            add_current_folder()  # for callbacks and the like, which Hydra imports by itself
         return cfg
 
 

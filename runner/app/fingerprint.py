@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import runner
-from runner.app.folders import add_current_folder, config_directory, plugin_directory
+from runner.app.folders import config_directory, plugin_directory
 from runner.provenance.environment import installed_versions
 
 FORMAT = 1
@@ -53,7 +53,6 @@ def fingerprint(argv: Sequence[str]) -> str | None:
 def _facts(argv: Sequence[str]) -> Iterator[Any]:
     yield list(argv), os.getcwd()
     folders = [str(config_directory()), *_user_folders(argv)]
-    add_current_folder()
     yield sys.version, runner.__version__, sorted(installed_versions().items())
     for module in ("hydra", "omegaconf", "yaml", "antlr4"):
         spec = find_spec(module)

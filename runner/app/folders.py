@@ -22,6 +22,9 @@ def plugin_directory() -> Path:
 
 
 def add_current_folder() -> None:
-    """Lets the user's modules be found beside where they stand, as ``python -m`` does."""
+    """Lets modules that the user trusts be found beside where they stand, as ``python -m`` does.
+
+    Without trust nothing of that folder is to be imported, plugins of Hydra's included.
+    """
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.insert(0, os.getcwd())

@@ -31,6 +31,7 @@ from runner.errors import (
     UsageError,
     chain,
     clip,
+    nearest,
     one_line,
     refusal,
 )
@@ -146,6 +147,10 @@ def _unknown_key(
         return ConfigError(key, value, "takes no keys of its own: leave it out")
     if not there:
         return ConfigError(key, value, f"is not there; to add it: +{clip(key, 60)}=…")
+    adding = "." not in full_key or full_key.rpartition(".")[0] == "layers"
+    if adding and value is not None and not nearest(asked, there):
+        known = clip(", ".join(there), 60)
+        return ConfigError(key, value, f"is not there ({known}); to add it: +{clip(key, 30)}=…")
     return UnknownKeyError(key, value, asked, there)
 
 

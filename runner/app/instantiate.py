@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import Any
 
+from runner.app.folders import add_current_folder
 from runner.errors import ConfigError, UntrustedError, clip, one_line
 
 
@@ -26,6 +27,7 @@ class HydraInstantiate:
         from hydra.errors import InstantiationException
         from hydra.utils import instantiate
 
+        add_current_folder()
         try:
             # What the reader's code prints is no result of ours.
             with redirect_stdout(sys.stderr):

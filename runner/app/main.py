@@ -18,10 +18,10 @@ from runner.app.compose import (
     hydra_session,
     speaking_our_words,
 )
-from runner.app.folders import add_current_folder
 from runner.app.single import run_single
+from runner.app.sources import check_package
 from runner.app.sweep import run_sweep
-from runner.app.typed import check_overrides
+from runner.app.typed import check_overrides, trusted_in
 from runner.errors import ConfigError, UsageError
 
 
@@ -43,7 +43,7 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
     _only_one_mode(args)
     if args.run or not (args.multirun or args.cfg or args.info or args.shell_completion):
         args.run = not args.multirun and not args.hydra_help and not args.help
-    add_current_folder()
+    check_package("--config-path", str(args.config_path), trusted_in(args.overrides))
     with hydra_session(args.config_dir, args.config_path) as hydra:
         if args.hydra_help or args.cfg or args.info or args.shell_completion:
             # Printed and logged line by line, each line that stdout refuses would be told of.

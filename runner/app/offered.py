@@ -8,7 +8,6 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from runner.app.compose import compose, hydra_session
-from runner.app.folders import add_current_folder
 
 
 def hydra_groups() -> dict[str, list[str]]:
@@ -24,7 +23,6 @@ def hydra_keys(overrides: Sequence[str]) -> dict[str, Any]:
     Args:
         overrides: those that choose its groups: ``hydra/launcher=dask``.
     """
-    add_current_folder()
     with hydra_session() as hydra:
         cfg = compose(hydra, None, overrides, multirun=False)
         found: Any = OmegaConf.to_container(cfg.hydra, resolve=False, enum_to_str=True)

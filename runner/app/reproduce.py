@@ -23,7 +23,7 @@ from runner.app.start_folder import explain_module, is_table, start_folder, tabl
 from runner.app.start_folder import text as folder_as_hydra_has_it
 from runner.app.work import usual
 from runner.arguments import A_RUN, Parser
-from runner.data.table import FOLDER
+from runner.data.table import paths_from
 from runner.ending import answering
 from runner.errors import ConfigError, NotFoundError, UntrustedError
 from runner.job import Job
@@ -98,16 +98,14 @@ def reproduce(
         "hydra.yaml": folder_as_hydra_has_it(folder),
         "overrides.yaml": OmegaConf.to_yaml(list(work.overrides)),
     }
-    token = FOLDER.set(folder)
     try:
-        result = usual(work, lambda claimed: files, quiet=True)
+        with paths_from(folder):
+            result = usual(work, lambda claimed: files, quiet=True)
     except UntrustedError as error:
         told = re.sub(r"add trust=\[(.*?)\]", r"say --trust \1", str(error))
         raise UntrustedError(told) from None
     except ConfigError as error:
         raise explain_module(error, started_in) from None
-    finally:
-        FOLDER.reset(token)
     fresh = load(result.directory)
     # What the stored run kept of its outputs is of no matter: its digests say what they were.
     found = compare(run, fresh, check="digests")
@@ -177,11 +175,8 @@ def parser() -> Parser:
 
 
 def _main(argv: Sequence[str]) -> int:
-    from runner.app.folders import add_current_folder
-
     args = parser().parse(argv)
     trust = [module for text in args.trust for module in text.split(",") if module]
-    add_current_folder()
     directory = args.dir.absolute() if args.dir else None
     done = reproduce(load(args.run), trust=trust, directory=directory)
     if args.json:

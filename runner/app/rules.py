@@ -26,6 +26,10 @@ _RULES = (
         r"'(?P<value>None)Type' object has no attribute '_set_flag'",
         "hydra: needs a mapping, of its keys",
     ),
+    (
+        r"invalid literal for int\(\) with base 10: '(?P<key>.*)'",
+        "is looked for in a list: write the list, [a,b]",
+    ),
     (r"An item is already at '(?P<key>[^']*)'", "is there already: leave out the +"),
     (
         r"Could not delete from config\. '(?P<key>.*)' does not exist",
@@ -59,10 +63,8 @@ def by_rule(text: str, overrides: Sequence[str]) -> RunnerError | None:
         overrides: as they were typed.
     """
     merged = re.search(r"is not a subclass of (\w+)\. value: (.*)", text)
-    if merged:
-        return ConfigError(
-            _KEYS.get(merged[1], merged[1]), merged[2], "needs a mapping, of its keys"
-        )
+    if merged and merged[1] in _KEYS:
+        return ConfigError(_KEYS[merged[1]], merged[2], "needs a mapping, of its keys")
     for pattern, problem in _RULES:
         found = re.search(pattern, text)
         if found is None:

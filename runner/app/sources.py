@@ -5,7 +5,7 @@ Hydra keeps a table of sources by scheme. While a session of ours lasts, ours st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -19,9 +19,9 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
 
-from runner.app.folders import config_directory
+from runner.app.folders import add_current_folder, config_directory
 from runner.app.yaml_file import check_file
-from runner.errors import ConfigError, UsageError, clip
+from runner.errors import ConfigError, UntrustedError, UsageError, clip
 from runner.store import layout
 from runner.store.spec import SPEC_FILE
 from runner.store.sweeps import INDEX_FILE
@@ -30,6 +30,28 @@ _SAVED = ("config.yaml", "hydra.yaml", "overrides.yaml")
 _OF_RUNS = (layout.RUN_FILE, INDEX_FILE, SPEC_FILE)
 _POWERS = ("trust", "hydra", "defaults")
 _INSTALLED = ("hydra", "hydra_plugins", "runner")
+
+
+def check_package(key: str, place: str, trust: Collection[str]) -> None:
+    """Refuses a place for configuration that is a package, which would be imported to look there.
+
+    Args:
+        key: what names it, for messages.
+        place: ``pkg://PACKAGE``; any other place is of no matter here.
+        trust: the modules that the user named.
+
+    Raises:
+        UntrustedError: the package is not one of them, nor below one.
+    """
+    package = place.removeprefix("pkg://").strip("/").replace("/", ".")
+    if package in ("", place) or package.split(".")[0] in _INSTALLED:
+        return
+    if not any(f"{package}.".startswith(f"{name}.") for name in trust):
+        raise UntrustedError(
+            f"{key}={clip(place, 60)}: would be imported; "
+            f"if you mean it, add trust=[{clip(package, 45)}]"
+        )
+    add_current_folder()
 
 
 class CheckedFiles(FileConfigSource):

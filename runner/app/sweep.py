@@ -28,6 +28,7 @@ from runner.app.plain import plain
 from runner.app.single import speaking_of_logging
 from runner.app.summary import Summary
 from runner.app.work import lead_latest_to
+from runner.data.table import paths_from
 from runner.errors import ConfigError, MissingExtraError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
@@ -148,11 +149,12 @@ def task(cfg: Any) -> Any:
         stamped=False,
     )
     rows: list[dict[str, Any]] = []
-    job.execute(
-        work,
-        adopt(directory),
-        HydraInstantiate(),
-        own_log=False,
-        ended=lambda record: rows.append(job_row(0, "", record)),
-    )
+    with paths_from(Path(hydra.runtime.cwd)):
+        job.execute(
+            work,
+            adopt(directory),
+            HydraInstantiate(),
+            own_log=False,
+            ended=lambda record: rows.append(job_row(0, "", record)),
+        )
     return job.value_of(rows[0], cfg.objective) if cfg.objective else None

@@ -6,10 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
+from runner.app.sources import check_package
 from runner.app.yaml_file import DEEPEST, leading_zero, not_as_typed, text_keys
 from runner.errors import ConfigError, UsageError
 
 _SET = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[^+~=][^=]*)=(?P<value>.*)", re.DOTALL)
+_TRUST = re.compile(r"\+{0,2}trust=(.*)", re.DOTALL)
+_PACKAGE = re.compile(r"pkg://[\w./]*")
 _EMPTY = re.compile(r"\{\s*\}\s*")
 _LIST = re.compile(r"\[([^\[\]{}()'\"\\]*)\]")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
@@ -23,6 +26,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
         UsageError: an override that is no text, or nested too deep.
     """
     seen: dict[str, str] = {}
+    trust = trusted_in(overrides)
     for text in overrides:
         _check_text(text)
         found = _SET.fullmatch(text)
@@ -32,6 +36,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
         if key in seen:
             raise ConfigError(key, value, f"is given twice, as {seen[key]} before: say which")
         seen[key] = value
+        for place in _PACKAGE.findall(value) if key == "hydra.searchpath" else ():
+            check_package(key, place, trust)
         if _EMPTY.fullmatch(value) and found["prefix"] != "+" and not key.startswith("hydra"):
             # Hydra merges `layers={}` with what is there: it would change nothing, in silence.
             problem = f"is merged and so changes nothing; ~{key}.NAME takes an entry away"
@@ -39,6 +45,12 @@ def check_overrides(overrides: Sequence[str]) -> None:
         inside = _LIST.fullmatch(value.strip())
         for word in (inside[1] if inside else value).split(","):
             _check_word(key, value, word.strip())
+
+
+def trusted_in(overrides: Sequence[str]) -> list[str]:
+    """The modules that overrides name in ``trust``."""
+    found = (_TRUST.fullmatch(text) for text in overrides)
+    return [name for match in found if match for name in re.findall(r"[\w.]+", match[1])]
 
 
 def _check_word(key: str, value: str, word: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,14 +26,25 @@ _OPEN = {".csv": "arrow", ".parquet": "arrow", ".npz": "npz"}
 
 _EMPTY = "the table is empty: it needs a row and a column at least"
 
-FOLDER: ContextVar[Path | None] = ContextVar("FOLDER", default=None)
-"""What relative paths are meant from, where that is not the current folder: a stored run is done
-again somewhere else."""
+_folder: ContextVar[Path | None] = ContextVar("folder", default=None)
+
+
+@contextmanager
+def paths_from(folder: Path) -> Iterator[None]:
+    """Has relative paths of tables meant from a folder, wherever the block stands.
+
+    A stored run is done again somewhere else, and ``hydra.job.chdir`` goes away before a run.
+    """
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
 
 
 def located(path: str) -> Path:
     """The file that a path means, absolute."""
-    return Path.cwd() / (FOLDER.get() or "") / Path(path).expanduser()
+    return Path.cwd() / (_folder.get() or "") / Path(path).expanduser()
 
 
 def _size_table(
@@ -57,6 +69,9 @@ def _source(path: str, features: Sequence[str] | None = None, target: str | None
         seen, rows, parts = _look(opened, wanted, len(named))
     except UnreadableError as error:
         raise ConfigError("path", str(path), str(error)) from None
+    if opened.rows not in (None, rows):
+        problem = f"says that it has {opened.rows} rows, and has {rows}"
+        raise ConfigError("path", str(path), problem)
     for key, names in (("features", named), ("target", aim)):
         for name in names:
             seen[name].check(key, name, rows)

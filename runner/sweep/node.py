@@ -24,7 +24,6 @@ from omegaconf import OmegaConf
 
 import runner
 from runner.app.compose import hydra_session
-from runner.app.folders import add_current_folder
 from runner.errors import UsageError
 from runner.store.owner import is_alive, read_claim
 from runner.sweep.compose import Composer
@@ -138,7 +137,6 @@ def _work(name: str, context: Context, threads: int) -> Work:
         _opened = None
     directory = Path(context["directory"])
     _see(directory, context["owner"])
-    add_current_folder()
     spec = context["spec"]
     with ExitStack() as stack:
         hydra = stack.enter_context(hydra_session(spec["config_dir"], spec["config_path"]))

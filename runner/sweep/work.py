@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks
 
 from runner import job
 from runner.app.instantiate import HydraInstantiate
+from runner.data.table import paths_from
 from runner.errors import (
     InterruptedRunError,
     RunnerError,
@@ -152,10 +154,11 @@ class Work(Places):
     def _by_hydra(self, number: int, work: Job, do: Callable[..., Result], rows: list[Row]) -> None:
         """A job inside Hydra's ``run_job``, which writes ``.hydra`` and the log itself."""
         work.hydra_files.clear()
-        objective = work.config["objective"]
+        objective, here = work.config["objective"], Path.cwd()
 
         def application() -> float | None:
-            do(own_log=False)
+            with paths_from(here):
+                do(own_log=False)
             return value_of(rows[0], objective) if objective else None
 
         tree = self.composer.tree(number, self.points[number - self.first])
