@@ -86,7 +86,9 @@ def test_links_lead_somewhere(document: Path) -> None:
     text = FENCE.sub("", document.read_text(encoding="utf-8"))
     for target in LINK.findall(text):
         if not target.startswith(("https://", "#")):
-            assert (document.parent / target.partition("#")[0]).exists(), target
+            there = document.parent / target.partition("#")[0]
+            # The site copies the files that a page links to; a folder it cannot copy.
+            assert there.is_file() if "docs" in document.parts else there.exists(), target
 
 
 def test_the_tutorial_shows_what_the_book_prints() -> None:
