@@ -16,6 +16,10 @@ WIDE = 32
 """The 1/n of theory is for wide layers: the slope is taken from here on."""
 
 
+Scores = dict[float, dict[tuple[int, int], float]]
+"""Width -> pair of networks -> their CKA."""
+
+
 def alike(runs: list[Run]) -> list[float]:
     """Linear CKA between the last layers of every two networks."""
     last = {str(at): [*run.layers.values()][-1].outputs for at, run in enumerate(runs)}
@@ -25,20 +29,26 @@ def alike(runs: list[Run]) -> list[float]:
     return [scores.between(a, b) for a, b in itertools.combinations(last, 2)]
 
 
-def power(scores: dict[float, dict[tuple[int, int], float]], without: int | None = None) -> float:
-    """Of the width, that 1 - CKA falls as; without the pairs of one seed, for the jackknife."""
-    wide = {width: pairs for width, pairs in scores.items() if width >= WIDE}
-    missing = [
-        1 - np.mean([score for pair, score in pairs.items() if without not in pair])
-        for pairs in wide.values()
-    ]
-    return slope(np.log([*wide]), np.log(missing))
+def power(scores: Scores, width: float = 0, without: int = -1) -> float:
+    """Of the width, that 1 - CKA falls as; at one width without the pairs of one network."""
+    missing = {
+        here: 1 - np.mean([s for pair, s in pairs.items() if here != width or without not in pair])
+        for here, pairs in scores.items()
+        if here >= WIDE
+    }
+    return slope(np.log([*missing]), np.log([*missing.values()]))
+
+
+def error_of_power(scores: Scores, networks: int) -> float:
+    """One standard deviation, by the jackknife: networks of different widths are different ones."""
+    left_out = [[power(scores, width, at) for at in range(networks)] for width in scores]
+    return math.sqrt(sum((networks - 1) * float(np.var(powers)) for powers in left_out))
 
 
 def main() -> None:
     """Prints linear CKA between the last layers of every two seeds, and draws it."""
     rows, points = [], []
-    scores: dict[float, dict[tuple[int, int], float]] = {}
+    scores: Scores = {}
     every = jobs("layers.mlp.width", "seeds.layers")
     for width, group in itertools.groupby(every, key=lambda job: job[0][0]):
         runs = [run for _, run in group]
@@ -51,9 +61,7 @@ def main() -> None:
         ends = {"least": min(found), "most": max(found)}
         points.append({"width": int(width), "cka": mean, "missing": 1 - mean, **ends})
     show("width | CKA | spread | 1 - CKA", rows)
-    seeds = max(max(pair) for pair in scores[width]) + 1
-    without = [power(scores, seed) for seed in range(seeds)]
-    error = math.sqrt((seeds - 1) * float(np.var(without)))
+    error = error_of_power(scores, len(runs))
     print(f"1 - CKA falls as width to the power {power(scores):.2f} ± {error:.2f}; theory -1")
 
     last = points[-1]
