@@ -122,8 +122,9 @@ def test_a_sweep(mlflow: Any, inside: Path, capsys: pytest.CaptureFixture[str]) 
     assert "seeds.seed" not in parent.data.params
     assert {run.data.tags[PARENT] for run in found.values()} == {made}
     assert {run.info.run_name for run in found.values()} == {f"seeds.seed={i}" for i in range(3)}
-    files = mlflow.MlflowClient().list_artifacts(made)
-    assert {"sweep.parquet", *REPORT} <= {item.path for item in files}
+    for each, own in ((made, "sweep.parquet"), *((child, "run") for child in found)):
+        files = {item.path for item in mlflow.MlflowClient().list_artifacts(each)}
+        assert {own, *REPORT} <= files
 
 
 def test_again_adds_nothing(mlflow: Any, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:

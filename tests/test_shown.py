@@ -82,13 +82,16 @@ def test_what_is_no_run_is_not_drawn() -> None:
 def test_plots(inside: Path, tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")
     run = runner.load(NASTY)
-    for plot in (run.plot(), run.layers["dense1"].plot(), run.layers["dense2"].plot("scatter")):
+    dense1, dense2 = (run.layers[name] for name in ("dense1", "dense2"))
+    for plot in (run.plot(), run.plot("plain"), dense1.plot(), dense2.plot("scatter")):
         shown = plot._repr_mimebundle_()
         tree = ET.fromstring(shown["image/svg+xml"])
         marks = [item for item in tree.iter() if item.tag.endswith("path")]
         assert len(marks) > 10
         assert not [item for item in tree.iter() if item.tag.endswith("script")]
         assert "60 samples" in shown["text/plain"]
+    assert "field" in run.plot().spec["encoding"]["color"]
+    assert "field" not in run.plot("plain").spec["encoding"]["color"]
     assert plot.save(tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     assert plot.save(tmp_path / "p.svg").read_text().startswith("<svg")
     with pytest.raises(UsageError, match=r"\.png"):
@@ -110,6 +113,8 @@ def test_what_cannot_be_drawn(inside: Path) -> None:
         layer.plot("scatter")
     with pytest.raises(UsageError, match="distribution, scatter"):
         layer.plot("pie")
+    with pytest.raises(UsageError, match="classes, plain"):
+        runner.load("thin").plot("scatter")
 
 
 def test_without_the_extra(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,8 @@ from runner.export.entry import RUN_ID, SWEEP_ID, Entry, names_in_sweep, of_run,
 from runner.export.mlflow_store import Found, MlflowStore
 from runner.store import Run, load
 from runner.store.sweeps import sweep_rows
+
+_REPORTS = 100  # runs of a sweep that have one each, of about 1 MB
 
 
 @dataclass
@@ -43,12 +46,10 @@ def export_run(store: MlflowStore, run: Run, *, outputs: bool = True) -> Exporte
     there = _without_the_cut_short(store, store.exported(RUN_ID, run.id)).get(run.id)
     if there:
         return Exported(there.id, already=1)
-    from runner.report.run import page_of_run
-
     done = Exported("")
     entry = of_run(run, outputs=outputs)
     with TemporaryDirectory() as folder:
-        _add_report(entry, Path(folder), lambda: page_of_run(run))
+        _add_report(entry, Path(folder), partial(_page, run))
         done.id = _add(store, entry, done)
     return done
 
@@ -68,13 +69,19 @@ def export_sweep(store: MlflowStore, path: Path, *, outputs: bool = True) -> Exp
         return Exported(known.id, already=len(wanted))
     parent, names = of_sweep(path, rows), names_in_sweep(rows)
     done = Exported(store.begin(parent), notes=parent.notes)
+    if len(wanted) > _REPORTS:
+        done.notes.append(f"more than {_REPORTS} runs: the sweep has a report, and they have none")
     progress = Progress(len(wanted), "runs")
     try:
         for run_id, directory in wanted.items():
             before = there.get(run_id)
             if before is None:
-                entry = of_run(load(directory), outputs=outputs, called=names[run_id])
-                _add(store, entry, done, done.id)
+                run = load(directory)
+                entry = of_run(run, outputs=outputs, called=names[run_id])
+                with TemporaryDirectory() as folder:
+                    if len(wanted) <= _REPORTS:
+                        _add_report(entry, Path(folder), partial(_page, run))
+                    _add(store, entry, done, done.id)
             else:
                 done.already += 1
                 # Unless it belongs to another sweep, of which this one had taken it.
@@ -91,6 +98,12 @@ def export_sweep(store: MlflowStore, path: Path, *, outputs: bool = True) -> Exp
     if known:
         store.delete(known.id)
     return done
+
+
+def _page(run: Run) -> str:
+    from runner.report.run import page_of_run
+
+    return page_of_run(run)
 
 
 def _add_report(entry: Entry, folder: Path, page: Callable[[], str]) -> None:

@@ -13,6 +13,10 @@ from runner.report.material import Material
 from runner.store import Layer, Run
 
 KINDS = ("distribution", "scatter")
+"""Of a layer; the first is drawn where nothing is said."""
+
+OF_RUN = ("classes", "plain")
+"""Of a run; the same."""
 
 
 class Plot:
@@ -68,16 +72,17 @@ class Plot:
         return path
 
 
-def plot(what: Layer | Run, kind: str = "distribution") -> Plot:
+def plot(what: Layer | Run, kind: str | None = None) -> Plot:
     """Draws a layer's outputs, or the data of a run.
 
     Of large runs some rows are drawn, and the chart says how many. What was not kept is computed
     again from the stored parameters.
 
     Args:
-        what: a layer; or a run, whose inputs are drawn, coloured by class.
-        kind: of a layer: ``distribution`` of its outputs; ``scatter``: the samples in the plane of
-            two neurons, or of the first two principal components.
+        what: a layer; or a run, whose inputs are drawn.
+        kind: of a layer: ``distribution`` of its outputs, or ``scatter``: the samples in the plane
+            of two neurons, or of the first two principal components. Of a run: ``classes``: the
+            samples coloured by class, or ``plain``: without colours. None: the first of these.
 
     Raises:
         MissingExtraError: the extra ``report`` is not installed.
@@ -85,15 +90,17 @@ def plot(what: Layer | Run, kind: str = "distribution") -> Plot:
     """
     if not isinstance(what, (Layer, Run)):
         raise TypeError(f"plot: a layer or a run of runner.load is needed, not {what!r:.60}")
+    kinds = OF_RUN if isinstance(what, Run) else KINDS
+    kind = kinds[0] if kind is None else kind
+    if kind not in kinds:
+        raise UsageError(f"plot: kind={kind}: there is: {', '.join(kinds)}")
     _converter()  # tells what is missing before anything is read
     if isinstance(what, Run):
         drawn = list(data_charts(Material(what)))
         if not drawn:
             raise NotFoundError("data in run", what.id, (), hint="it ended before it had any")
-        _, note, spec = drawn[-1]
+        _, note, spec = drawn[0 if kind == "plain" else -1]
         return Plot(spec, f"The data of {what.metadata['name'] or what.id}", note)
-    if kind not in KINDS:
-        raise UsageError(f"plot: kind={kind}: there is: {', '.join(KINDS)}")
     material = Material(what.run)
     rows = next((rows for layer, rows in material.outputs() if layer.name == what.name), None)
     if rows is None:

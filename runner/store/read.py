@@ -46,9 +46,9 @@ class Run:
     def _repr_html_(self) -> str:
         return str(draw("of_run", self))
 
-    def plot(self) -> Any:
-        """A :class:`runner.Plot` of the inputs, coloured by class; see :func:`runner.plot`."""
-        return draw("plot", self)
+    def plot(self, kind: str = "classes") -> Any:
+        """A :class:`runner.Plot` of the inputs; see :func:`runner.plot`."""
+        return draw("plot", self, kind)
 
     @property
     def metadata(self) -> dict[str, Any]:
