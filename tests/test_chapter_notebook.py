@@ -59,7 +59,7 @@ def test_the_notebook_shows_what_it_shows(tmp_path: Path, monkeypatch: pytest.Mo
         return
     before, after = outputs(stored), outputs(fresh)
     assert before == after
-    assert sum("image/svg+xml" in shown for cell in after for shown in cell) == 3
+    assert sum("image/svg+xml" in shown for cell in after for shown in cell) == 4
 
 
 def test_the_notebook_holds_nothing_of_the_machine() -> None:
