@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import runner
+from runner.errors import UnknownKeyError
 from tests.conftest import ROOT, Program
 
 BARE = f"""
@@ -260,3 +263,23 @@ def test_nothing_but_results_on_stdout(folder: Program) -> None:
     for arguments in ((), ("hydra.verbose=true",), ("hydra.job.chdir=true",)):
         done = folder.start(*arguments)
         assert re.fullmatch(r"/.*\n", done.stdout), arguments
+
+
+def test_a_hint_does_not_go_through_all_that_lies_below_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a whole disk: ``-cd /``."""
+    (tmp_path / "layers" / "a" / "b").mkdir(parents=True)
+    listed: list[str] = []
+    listdir = os.listdir
+
+    def noting(path: Any) -> list[str]:
+        listed.append(str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", noting)
+    for override, words in (("lyers=x", "did you mean layers"), ("data.sample=5", "mean samples")):
+        with pytest.raises(UnknownKeyError, match=words):
+            runner.run([override], config_dir=str(tmp_path))
+    assert str(tmp_path) in listed
+    assert not [path for path in listed if path.startswith(str(tmp_path / "layers" / "a"))]

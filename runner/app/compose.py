@@ -164,9 +164,8 @@ def speaking_our_words(hydra: Hydra, overrides: Sequence[str]) -> Iterator[None]
     try:
         yield
     except Exception as error:  # noqa: BLE001 - what is not of the input is raised again
-        options: dict[str, list[str]] = {group: [] for group in hydra.list_all_config_groups()}
-        ours = translate(error, overrides, options)
-        raise ours from None
+        # The top ones alone: all that lies below a folder of the user's may be a whole disk.
+        raise translate(error, overrides, lambda: hydra.config_loader.list_groups("")) from None
 
 
 def argument_parser() -> Any:

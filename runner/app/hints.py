@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -50,14 +50,16 @@ _NEEDS = {
 
 
 def translate(
-    error: BaseException, overrides: Sequence[str], options: dict[str, list[str]]
+    error: BaseException,
+    overrides: Sequence[str],
+    groups: Callable[[], Sequence[str]] = lambda: (),
 ) -> RunnerError:
     """What Hydra raised while composing, as an error of ours.
 
     Args:
         error: the exception.
         overrides: as they were typed.
-        options: group -> its options, for hints; read only where it is needed.
+        groups: gives the names of the groups, for hints; called only where one is needed.
     """
     refused = refusal(error)
     if refused is not None:
@@ -71,7 +73,7 @@ def translate(
         if isinstance(found, OverrideParseException):
             return _unparsable(found)
         if isinstance(found, (ConfigAttributeError, ConfigKeyError)):
-            return _unknown_key(found, overrides, options)
+            return _unknown_key(found, overrides, groups)
         if isinstance(found, InterpolationResolutionError):
             return _unresolved(found, overrides)
         if isinstance(found, (ValidationError, KeyValidationError)):
@@ -131,7 +133,7 @@ def _unparsable(error: OverrideParseException) -> RunnerError:
 
 
 def _unknown_key(
-    error: OmegaConfBaseException, overrides: Sequence[str], options: dict[str, list[str]]
+    error: OmegaConfBaseException, overrides: Sequence[str], groups: Callable[[], Sequence[str]]
 ) -> RunnerError:
     full_key = error.full_key or str(error.key)
     key, value = _given(full_key, overrides)
@@ -139,8 +141,8 @@ def _unknown_key(
     there: list[str] = [str(k) for k in _keys(error)]
     if "." not in full_key:
         there = [k for k in there if k != "hydra"]
-    if "." not in full_key and "=" in " ".join(overrides) and asked not in options:
-        there = sorted({*there, *(group for group in options if "/" not in group)})
+    if "." not in full_key and "=" in " ".join(overrides) and asked not in (named := groups()):
+        there = sorted({*there, *named} - {"schema"})
     if value is None:
         value = _value_of(error)
     if not there and OmegaConf.get_type(error.parent_node) in BY_TARGET.values():

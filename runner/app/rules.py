@@ -37,7 +37,7 @@ _RULES = (
     ),
     (r"Could not delete from config\. The value of '(?P<key>[^']*)'", "has another value"),
     (
-        r"Multiple values for (?:schema/)?(?P<key>[\w/.]*)",
+        r"Multiple values for (?:schema/)?(?P<key>[\w/.]*\w)",
         "takes one option, and has one: no list, no +",
     ),
     (

@@ -5,6 +5,7 @@ Hydra keeps a table of sources by scheme. While a session of ours lasts, ours st
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,12 @@ class CheckedFiles(FileConfigSource):
         name = self._normalize_file_name(config_path)
         if self.provider == "main" and self.beside and (self.beside / name).is_file():
             there = clip(str(self.beside), 60, keep_end=True)
+            if (self.beside / "overrides.yaml").is_file():
+                run = os.path.relpath(self.beside.parent)
+                raise UsageError(
+                    f"--config-dir {there}: is of a run; to do that again: "
+                    f"runner reproduce {clip(run, 80, keep_end=True)}"
+                )
             raise UsageError(
                 f"--config-dir {there}: its {name} would not be read, the one of --config-path "
                 f"comes first: give yours another name"

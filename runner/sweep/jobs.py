@@ -99,7 +99,7 @@ def _check_composable(grid: Points, jobs: Jobs, composer: Composer) -> None:
         except RunnerError:
             raise
         except Exception as error:
-            raise translate(error, job, {}) from error
+            raise translate(error, job) from error
         if len(seen) == values:
             return
 

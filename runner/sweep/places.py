@@ -144,7 +144,7 @@ class Places:
         except RunnerError:
             raise
         except Exception as error:
-            raise translate(error, overrides, {}) from error
+            raise translate(error, overrides) from error
 
     def _claimed(self, directory: Path) -> Claim:
         """The job's directory, without what an earlier try left there."""

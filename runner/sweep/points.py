@@ -148,7 +148,7 @@ def _parsed(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
             list(arguments)
         )
     except HydraException as error:
-        raise translate(error, arguments, {}) from None
+        raise translate(error, arguments) from None
     return found
 
 
