@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 
 from runner.__main__ import main
+from runner.errors import ConfigError
 from runner.store.claim import claim
 from runner.store.index import rows
 from runner.store.owner import is_alive
 from runner.store.remains import remove, sweep_up, sweep_up_below
 from runner.store.spec import spec_text
-from runner.store.sweep_claim import claim_sweep, release_sweep
+from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
 from runner.store.sweeps import rebuild, sweep_rows
 from tests.conftest import ROOT, Program
 from tests.test_read import store_run
@@ -199,6 +200,21 @@ def test_nothing_is_computed_without_what_is_damaged(
         out, err = capsys.readouterr()
         assert (out, err.count("\n"), damaged in err) == ("", 1, True), err
         assert not page.exists()
+
+
+def test_what_may_run_in_another_container_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = claim_sweep(tmp_path / "sweep", files={".sweep.json": spec_text({"layout_version": 1})})
+    store_run(sweep / "0", kept=0)
+    owner = json.loads((sweep / ".claim").read_text())
+    (sweep / ".claim").write_text(json.dumps({**owner, "pid": 2**22 + 1, "namespace": 1}))
+    assert main(["rm", "--yes", str(sweep)]) == 2
+    with pytest.raises(ConfigError, match="in a container; if it is not, delete"):
+        retake_sweep(sweep)
+    assert "in a container; if it is not, delete its .claim" in capsys.readouterr().err
+    (sweep / ".claim").unlink()
+    assert main(["rm", "--yes", str(sweep)]) == 0
 
 
 def test_only_a_latest_that_led_to_what_is_deleted_is_mended(tmp_path: Path) -> None:

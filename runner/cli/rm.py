@@ -25,6 +25,7 @@ def do(args: Namespace) -> int:
     """Deletes them; 2 if the answer was no."""
     from runner.store import is_alive, resolve, rows
     from runner.store.latest import led_to, mend_latest
+    from runner.store.owner import told_alive
     from runner.store.remains import remove
 
     doomed: dict[Path, list[dict[str, Any]]] = {}
@@ -40,8 +41,10 @@ def do(args: Namespace) -> int:
         ]
         if not found:
             raise NotFoundError("run", name, (), hint="there is no run in this directory")
-        if is_alive(path) or any(row["status"] == "RUNNING" for row in found):
-            raise UsageError(f"rm {name}: it is still running")
+        for place in (path, *(Path(row["path"]) for row in found if row["status"] == "RUNNING")):
+            if is_alive(place):
+                shown = clip(name, 60, keep_end=True)
+                raise UsageError(f"rm {shown}: it is {told_alive(place)}")
         _refuse_around(real, name, found)
         doomed[real] = found
     # A job goes with its sweep, where both are named.

@@ -48,12 +48,24 @@ def is_alive(directory: Path) -> bool:
             return time.time() - path.stat().st_mtime < YOUNG
         except OSError:
             return False
+    if _is_elsewhere(owner):
+        return True  # it can't be asked, and calling it dead would be worse
+    return owner.get("boot") == _boot_id() and _lives(owner.get("pid"), owner.get("started"))
+
+
+def told_alive(directory: Path) -> str:
+    """That the process is still there, and what to do where nobody here can know."""
+    owner = read_claim(directory)
+    if owner is not None and _is_elsewhere(owner):
+        return "still running on another machine or in a container; if it is not, delete its .claim"
+    return "still running"
+
+
+def _is_elsewhere(owner: dict[str, Any]) -> bool:
+    """Whether a claim is of another machine on a shared disk, or of another container."""
     if owner.get("boot") != _boot_id():
-        # Another machine on a shared disk can't be asked, and calling it dead would be worse.
         return bool(owner.get("host") != _host())
-    if owner.get("namespace") not in (None, _namespace()):
-        return True  # another container's: its numbers of processes are not ours
-    return _lives(owner.get("pid"), owner.get("started"))
+    return owner.get("namespace") not in (None, _namespace())
 
 
 def read_claim(directory: Path) -> dict[str, Any] | None:

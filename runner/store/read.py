@@ -11,7 +11,7 @@ from runner.errors import DamagedError, NotFoundError, RunnerError, clip, one_li
 from runner.store import layout
 from runner.store.drawn import draw
 from runner.store.layer import Layer, Layers, read_only
-from runner.store.owner import is_alive
+from runner.store.owner import is_alive, told_alive
 from runner.store.plain import from_json
 from runner.store.run_row import read_row
 from runner.store.sums import Files
@@ -188,6 +188,6 @@ def _why_no_run(directory: Path, asked: str) -> str:
         return f"it is {count}: name one, like {asked}/{jobs[0]}; `runner ls {asked}` lists them"
     if (directory / layout.CLAIM_FILE).exists():
         if is_alive(directory):
-            return "it is still running"
+            return f"it is {told_alive(directory)}"
         return "it ended without a result; `runner ls --clean` sweeps it up"
     return "there is no run in this directory"

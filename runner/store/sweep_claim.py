@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.store.claim import candidates, make, refused, remove_made
 from runner.store.files import sync_directory, sync_file, write_file, writing
 from runner.store.layout import CLAIM_FILE
-from runner.store.owner import SWEEP, is_alive, write_claim
+from runner.store.owner import SWEEP, is_alive, told_alive, write_claim
 from runner.store.remains import sweep_up
 
 _NO_FILES: Mapping[str, str] = {}
@@ -83,7 +83,7 @@ def retake_sweep(directory: Path) -> None:
     with writing(directory):
         if (directory / CLAIM_FILE).exists():
             if is_alive(directory):
-                raise refused(directory, SWEEP, "another process is still at this sweep")
+                raise refused(directory, SWEEP, f"is {told_alive(directory)}")
             # By another name first: of two that find it dead, one gets it.
             grave = directory / f"{CLAIM_FILE}-{secrets.token_hex(8)}"
             with contextlib.suppress(FileNotFoundError):
