@@ -7,6 +7,8 @@ in this package: a reader who has called ``nnfs.init()`` has others under those 
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -125,3 +127,11 @@ def check_scale(key: str, value: Any, least: float = -LARGEST_SCALE) -> float:
     if not number or not least <= value <= LARGEST_SCALE:  # NaN is in no range
         raise ConfigError(key, value, f"needs a finite number, from {least:g} to {LARGEST_SCALE:g}")
     return float(value)
+
+
+def times_power(value: float, exponent: int) -> float:
+    """``value`` times 2 to the ``exponent``; the largest float where that is beyond it."""
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.copysign(sys.float_info.max, value)

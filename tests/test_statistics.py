@@ -46,6 +46,30 @@ def test_nothing_finite_gives_nan() -> None:
     assert all(math.isnan(v) for v in (statistics.mean, statistics.std, statistics.min))
 
 
+@pytest.mark.parametrize("exponent", [-1060, -600, -500, 480, 900, 1020])
+def test_holds_at_any_scale(exponent: int) -> None:
+    values = np.random.RandomState(3).uniform(-4, 4, (1000, 3))
+    values[:200] = 0
+    scaled = np.ldexp(values, exponent)
+    pieces = np.array_split(scaled, 5)
+    pieces[2] = pieces[2] * 1e-3  # another exponent in between
+    wide = np.ldexp(np.concatenate(pieces), -exponent)
+    statistics = _of(*pieces)
+    rel = 1e-12 if exponent > -1000 else 1e-2  # fewer digits below the normal floats
+    assert statistics.std == pytest.approx(math.ldexp(float(wide.std()), exponent), rel=rel)
+    assert statistics.mean == pytest.approx(math.ldexp(float(wide.mean()), exponent), rel=rel)
+    assert _of(*(-p for p in pieces[::-1])).std == pytest.approx(statistics.std, rel=1e-12)
+
+
+def test_ends_of_float64() -> None:
+    largest = float(np.finfo("f8").max)
+    assert _of(np.full((3, 3), largest)).mean == pytest.approx(largest, rel=1e-15)
+    both = _of(np.full((2, 2), largest), np.full((2, 2), -largest))
+    assert both.mean == 0
+    assert both.std == pytest.approx(largest, rel=1e-15)
+    assert _of(np.zeros((2, 2)), np.full((2, 2), 1e-200)).std == pytest.approx(5e-201)
+
+
 def test_largest_doubles_raise_no_warning() -> None:
     assert _of(np.full((4, 4), 1e308)).nonfinite_count == 0
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
+from runner.numerics import times_power
+
 CONFIDENCE = 0.95
 
 
@@ -37,20 +39,13 @@ def summarise(values: Sequence[float]) -> Summary:
     exponent = math.frexp(max(map(abs, finite)))[1]
     scaled = [math.ldexp(value, -exponent) for value in finite]
     middle = math.fsum(scaled) / n
-    mean = _ldexp(middle, exponent)
+    mean = times_power(middle, exponent)
     if n == 1:
         return Summary(1, mean, *[math.nan] * 3)
     variance = math.fsum((value - middle) ** 2 for value in scaled) / (n - 1)
-    std = _ldexp(math.sqrt(variance), exponent)
+    std = times_power(math.sqrt(variance), exponent)
     half = quantile(n - 1) * std / math.sqrt(n)
     return Summary(n, mean, std, mean - half, mean + half)
-
-
-def _ldexp(value: float, exponent: int) -> float:
-    try:
-        return math.ldexp(value, exponent)
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 @cache

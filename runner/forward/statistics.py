@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.numerics import times_power
+
 
 class Piece(NamedTuple):
     """What the statistics need to know of some of the outputs.
@@ -19,6 +21,7 @@ class Piece(NamedTuple):
         zero_count: how many are exactly zero.
         mean, squares: their mean, and the sum of their squared distances from it, in float64.
         low, high: the least and the greatest; NaN where there is none.
+        exponent: the squares are in units of 4 to its power: those of 1e200 have no float64.
     """
 
     finite_count: int
@@ -28,7 +31,13 @@ class Piece(NamedTuple):
     squares: float
     low: float
     high: float
+    exponent: int = 0
 
+
+_PLAIN = 1e-140, 1e140
+"""Magnitudes whose squares float64 holds; all of float32 is among them."""
+
+_LEAST = -1100  # the exponent of zeros: any other is greater
 
 _KEPT = 1 << 20  # values
 
@@ -47,11 +56,22 @@ def piece_of(outputs: NDArray[Any]) -> Piece:
         low, high = float(values.min()), float(values.max())
     zeros = values.size - int(np.count_nonzero(values))
     wide = _wide(values)
+    exponent = _exponent(max(-low, high))
+    if exponent:
+        np.ldexp(wide, -exponent, out=wide)
     mean = float(np.add.reduce(wide)) / wide.size
     np.subtract(wide, mean, out=wide)
     np.multiply(wide, wide, out=wide)
     squares = float(np.add.reduce(wide))
-    return Piece(values.size, outputs.size - values.size, zeros, mean, squares, low, high)
+    count = outputs.size - values.size
+    mean = times_power(mean, exponent)
+    return Piece(values.size, count, zeros, mean, squares, low, high, exponent)
+
+
+def _exponent(largest: float) -> int:
+    if not largest:
+        return _LEAST
+    return 0 if _PLAIN[0] < largest < _PLAIN[1] else math.frexp(largest)[1]
 
 
 def _wide(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -83,7 +103,8 @@ class Statistics:
         self.mean = math.nan
         self.min = math.nan
         self.max = math.nan
-        self._squares = 0.0  # sum of squared distances from the mean
+        self._squares = 0.0  # sum of squared distances from the mean, in units of 4 ** exponent
+        self._exponent = _LEAST
 
     def update(self, piece: Piece) -> None:
         """Takes in the next piece."""
@@ -91,25 +112,30 @@ class Statistics:
         if not piece.finite_count:
             return
         self.zero_count += piece.zero_count
-        with np.errstate(all="ignore"):
-            self._combine(piece.finite_count, piece.mean, piece.squares)
+        self._combine(piece)
         self.min = piece.low if math.isnan(self.min) else min(self.min, piece.low)
         self.max = piece.high if math.isnan(self.max) else max(self.max, piece.high)
 
-    def _combine(self, count: int, mean: float, squares: float) -> None:
+    def _combine(self, piece: Piece) -> None:
+        before, self._exponent = self._exponent, max(self._exponent, piece.exponent)
+        squares = math.ldexp(piece.squares, 2 * (piece.exponent - self._exponent))
         if not self.count:
-            self.count, self.mean, self._squares = count, mean, squares
+            self.count, self.mean, self._squares = piece.finite_count, piece.mean, squares
             return
-        total = self.count + count
-        apart = mean - self.mean
-        self.mean += apart * (count / total)
-        self._squares += squares + apart * apart * (self.count * (count / total))
+        count, total = piece.finite_count, self.count + piece.finite_count
+        mean = math.ldexp(self.mean, -self._exponent)
+        apart = math.ldexp(piece.mean, -self._exponent) - mean
+        self.mean = times_power(mean + apart * (count / total), self._exponent)
+        own = math.ldexp(self._squares, 2 * (before - self._exponent))
+        self._squares = own + (squares + apart * apart * (self.count * (count / total)))
         self.count = total
 
     @property
     def std(self) -> float:
         """Population standard deviation (``numpy.std``), NaN without a finite value."""
-        return math.sqrt(self._squares / self.count) if self.count else math.nan
+        if not self.count:
+            return math.nan
+        return times_power(math.sqrt(self._squares / self.count), self._exponent)
 
     @property
     def zero_fraction(self) -> float:
