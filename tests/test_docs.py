@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import __version__
 from tests.pages import FENCE, ROOT, SETS_UP, blocks, matches, play
 from tests.warm import Warm
 
@@ -110,3 +111,13 @@ def test_what_is_shown_is_compared() -> None:
     assert matches("n  m\n", "n      m\n")
     assert not matches("a … c\n", "a b d\n")
     assert not matches("a\n", "a\nb\n")
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    numbers = [tuple(map(int, version.split("."))) for version in versions]
+    assert versions[0] == __version__
+    assert numbers == sorted(set(numbers), reverse=True)
+    subjects = re.findall(r"^### (.*)$", text.partition("\n## ")[2], re.MULTILINE)
+    assert len(subjects) == len(set(subjects)) > 1
