@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.errors import LostError
 from runner.store.owner import is_alive
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
@@ -277,6 +279,7 @@ def test_hydras_own_sweeper_on_our_cluster(program: Program) -> None:
     ("options", "words"),
     [
         (("scheduler=tcp://127.0.0.1:1",), ("hydra.launcher.scheduler", "127.0.0.1:1")),
+        (("scheduler=http://127.0.0.1:1",), ("hydra.launcher.scheduler", "scheme")),
         (("scheduler='not an address'",), ("hydra.launcher.scheduler", "not an address")),
         (("scheduler=tcp://127.0.0.1:1", "n_jobs=2"), ("hydra.launcher.n_jobs",)),
         (("batch_size=0",), ("hydra.launcher.batch_size",)),
@@ -291,6 +294,31 @@ def test_refused(program: Program, options: tuple[str, ...], words: tuple[str, .
     (line,) = done.stderr.splitlines()
     assert all(word in line for word in words), line
     assert program.outputs == []
+
+
+def test_a_server_that_is_no_scheduler(program: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        given = ("hydra/launcher=dask", f"hydra.launcher.scheduler={address}")
+        done = program.start("-m", "seeds.seed=1,2", *given)
+    assert time.monotonic() - begun < 15
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("no scheduler answers: what listens there is no dask scheduler")
+    assert program.outputs == []
+
+
+def test_a_scheduler_that_is_gone_when_it_is_asked() -> None:
+    from runner.sweep.crew import Crew
+
+    class Gone:
+        def nthreads(self) -> None:
+            raise RuntimeError("IOLoop is closed")
+
+    crew = Crew(Gone(), None, address="tcp://there:1", batch_size=10)
+    with pytest.raises(LostError, match="tcp://there:1 is gone"):
+        _ = crew.slots
 
 
 def test_without_the_library(program: Program) -> None:

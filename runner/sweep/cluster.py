@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import socket
@@ -152,11 +153,25 @@ def connect(options: Options) -> Crew:
 
 
 def _knock(address: str) -> None:
-    """Raises OSError where nobody listens: the library goes on trying, and says so at length."""
+    """Raises OSError where no scheduler is: the library goes on trying, and says so at length."""
     found = urlsplit(address if "://" in address else f"tcp://{address}")
     if found.scheme in ("tcp", "tls"):
         place = (found.hostname or "", found.port or _DASK_PORT)
         socket.create_connection(place, _CONNECT_SECONDS).close()
+    try:
+        asyncio.run(asyncio.wait_for(_shake_hands(address), _CONNECT_SECONDS))
+    except TimeoutError as error:
+        raise OSError("what listens there is no dask scheduler") from error
+    except Exception as error:  # whatever comes of taking another server's bytes for a greeting
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+async def _shake_hands(address: str) -> None:
+    arguments = import_module("distributed.security").Security().get_connection_args("client")
+    comm = await import_module("distributed.comm").connect(
+        address, timeout=_CONNECT_SECONDS, **arguments
+    )
+    await comm.close()
 
 
 def _check_workers(client: Any, address: str) -> None:

@@ -7,15 +7,15 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from runner import console
-from runner.errors import InterruptedRunError
+from runner.errors import InterruptedRunError, LostError, clip
 from runner.store import layout
 from runner.store.job_folders import run_folders
 from runner.store.owner import read_claim
@@ -81,9 +81,10 @@ class Crew:
 
     def submit(self, name: str, batch: Sequence[int], number: int) -> Any:
         """A batch, handed to the scheduler; gives the future."""
-        return self._client.submit(
-            _do, name, list(batch), key=f"{name}-{number}", pure=False, priority=-number
-        )
+        with self._or_lost():
+            return self._client.submit(
+                _do, name, list(batch), key=f"{name}-{number}", pure=False, priority=-number
+            )
 
     def cancel(self, futures: Sequence[Any]) -> None:
         """Takes back what has not begun."""
@@ -95,8 +96,9 @@ class Crew:
         """Batches that can be done at once, now."""
         now = time.monotonic()
         if now - self._counted > 1.0:
+            with self._or_lost():
+                self._slots = max(1, sum(self._client.nthreads().values()))
             self._counted = now
-            self._slots = max(1, sum(self._client.nthreads().values()))
         return self._slots
 
     def size(self, left: int) -> int:
@@ -109,6 +111,18 @@ class Crew:
         each = seconds / max(1, jobs)
         known = math.isfinite(self._seconds_each)
         self._seconds_each = 0.7 * self._seconds_each + 0.3 * each if known else each
+
+    def lost(self) -> LostError:
+        """What ends a sweep whose scheduler is gone."""
+        return LostError(f"the dask scheduler at {clip(self.address or 'its cluster', 60)} is gone")
+
+    @contextmanager
+    def _or_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # The library has a dozen for it, some of them without a name of their own.
+            raise self.lost() from error
 
     def end(self) -> None:
         """No process of ours outlives this."""
@@ -149,7 +163,8 @@ class Crew:
         ]
         told = False
         while claimed:
-            answers = self._client.run(node.alive, claimed, on_error="ignore")
+            with self._or_lost():
+                answers = self._client.run(node.alive, claimed, on_error="ignore")
             claimed = sorted({path for answer in answers.values() for path in answer})
             if claimed and not told:
                 console.say(f"{len(claimed)} jobs are still being done: waiting for them")

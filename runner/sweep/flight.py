@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import LostError, RunnerError, clip
+from runner.errors import RunnerError
 from runner.store import layout
 from runner.sweep.places import Row
 from runner.sweep.scheduler import cannot, distributed
@@ -83,7 +83,7 @@ class Flight:
             try:
                 rows, seconds = future.result()
             except OSError as error:  # it went after it had said that there is a result
-                raise self._lost() from error
+                raise self._crew.lost() from error
             self._crew.took(len(rows), seconds)
             yield from rows
             self._left.extendleft(
@@ -92,11 +92,7 @@ class Flight:
         elif future.status == "error":
             yield from self._died(future.exception(), batch)
         else:
-            raise self._lost()
-
-    def _lost(self) -> LostError:
-        at = self._crew.address or "its cluster"
-        return LostError(f"the dask scheduler at {clip(at, 60)} is gone")
+            raise self._crew.lost()
 
     def _died(self, error: BaseException, batch: list[int]) -> Iterator[Row]:
         if not isinstance(error, distributed().KilledWorker):
