@@ -318,9 +318,10 @@ def test_interrupted(slow: Program, number: signal.Signals, code: int, workers: 
         os.killpg(process.pid, number)  # as a terminal sends it: to everybody
     else:
         process.send_signal(number)
-    _, told = process.communicate(timeout=10)
+    given, told = process.communicate(timeout=10)
     assert time.monotonic() - begun < 2.5
     assert process.returncode == code, told
+    assert given == f"{sweep}\n"
     assert "Traceback" not in told
     assert alive_in(process.pid) == []
     rows = sweep_rows(sweep)
@@ -329,6 +330,15 @@ def test_interrupted(slow: Program, number: signal.Signals, code: int, workers: 
     assert set(statuses) <= {"FINISHED", "INTERRUPTED"}
     assert not list(sweep.glob("*/.claim"))
     assert (sweep / "sweep.parquet").exists()
+
+
+def test_interrupted_under_hydras_sweeper(slow: Program) -> None:
+    process = slow.begin_sweep("seeds.seed=range(40)", *_slow(0.3), "hydra/sweeper=basic")
+    sweep = _wait_for(slow, 1)
+    os.killpg(process.pid, signal.SIGINT)
+    given, told = process.communicate(timeout=10)
+    assert (process.returncode, given) == (130, f"{sweep}\n"), told
+    assert "Traceback" not in told
 
 
 def test_workers_that_hear_no_signal_are_ended_and_their_jobs_recorded(slow: Program) -> None:

@@ -118,6 +118,9 @@ def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[
         sweeper.sweep(list(arguments))
     except Exception as error:  # noqa: BLE001 - told below, after what is there is recorded
         failure = error
+    except BaseException:
+        console.give(claimed)
+        raise
     finally:
         release_sweep(claimed)
         rows = rebuild(claimed)

@@ -16,7 +16,7 @@ from runner import console, limits
 from runner.app.compose import hydra_session
 from runner.app.summary import Summary
 from runner.app.work import warn_of_secrets
-from runner.errors import ConfigError, InterruptedRunError, LostError
+from runner.errors import ConfigError, InterruptedRunError, LostError, WriteError
 from runner.store import layout
 from runner.store.remains import sweep_up
 from runner.store.spec import SPEC_FILE, read_spec, spec_text
@@ -235,10 +235,11 @@ class Driver:
 def _saying_how_to_go_on(directory: Path, rows: Rows, total: int) -> Iterator[None]:
     try:
         yield
-    except (InterruptedRunError, LostError):
+    except (InterruptedRunError, LostError, WriteError):
         done = sum(status == layout.FINISHED for status in rows.statuses.values())
         console.say(f"{done} of {total} jobs are finished; the rest:")
         console.say(f"  python -m runner -m {shlex.join(to_say_again(directory))}")
+        console.give(directory)
         raise
 
 
