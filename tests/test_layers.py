@@ -68,6 +68,13 @@ def test_activations_on_known_values() -> None:
     )
 
 
+@pytest.mark.parametrize("numerics", ["nnfs", "float32", "float64"])
+def test_a_slope_of_zero_is_relu(numerics: str) -> None:
+    x = np.array([[-np.inf, -1.0, -0.0, 0.0, 2.0, np.inf, np.nan]], dtype=np.float32)
+    leaky = LeakyReLU(7, slope=0, numerics=numerics).forward(x)
+    assert leaky.tobytes() == ReLU(7, numerics=numerics).forward(x).tobytes()
+
+
 def test_large_inputs_saturate_without_a_warning() -> None:
     x = np.array([[-1e5, 1e5]], np.float32)
     assert Sigmoid(2).forward(x).tolist() == [[0, 1]]

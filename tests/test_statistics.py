@@ -87,3 +87,12 @@ def test_a_confidence_of_zero_is_clipped() -> None:
     metrics = ClassMetrics()
     metrics.update(np.array([[0.0, 1.0]], dtype=np.float32), np.array([0]))
     assert metrics.row() == {"loss": pytest.approx(-math.log(1e-7), rel=1e-6), "accuracy": 0.0}
+
+
+def test_a_confidence_that_is_none_is_not_right() -> None:
+    metrics = ClassMetrics()
+    nan = np.float32(np.nan)
+    metrics.update(np.array([[nan, nan], [nan, 1], [0, 1]], dtype=np.float32), np.array([0, 0, 1]))
+    row = metrics.row()
+    assert row["accuracy"] == 1 / 3
+    assert np.isnan(row["loss"])

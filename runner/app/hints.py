@@ -149,7 +149,7 @@ def _unknown_key(
         return ConfigError(key, value, "takes no keys of its own: leave it out")
     if not there:
         return ConfigError(key, value, f"is not there; to add it: +{clip(key, 60)}=…")
-    adding = "." not in full_key or full_key.rpartition(".")[0] == "layers"
+    adding = "/" not in key and full_key.rpartition(".")[0] in ("", "layers")
     if adding and value is not None and not nearest(asked, there):
         known = clip(", ".join(there), 60)
         return ConfigError(key, value, f"is not there ({known}); to add it: +{clip(key, 30)}=…")

@@ -116,6 +116,8 @@ class _Look:
                 self._take(event)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
+            if any(text.strip(" ").startswith("\t") for text in self._lines(line)):
+                self._refuse_at(line, "begins with a tab: YAML wants blanks")
             if "nesting depth" in (error.problem or ""):  # newer parsers read ahead, and count too
                 self._refuse_at(line, _TOO_DEEP)
             self._refuse_at(line, one_line(error.problem or str(error), 80))
@@ -124,6 +126,9 @@ class _Look:
             raise UsageError(f"{self._place}: {reason}") from None
         for line, problem in self._stack[0].held:
             self._refuse_at(line, problem)
+
+    def _lines(self, number: int) -> list[str]:
+        return self._text.splitlines()[number - 1 : number]
 
     def _no_keys(self, event: Any) -> None:
         """A file that is a list or a word; one with nothing in it is as good as an empty one."""

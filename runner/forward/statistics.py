@@ -175,7 +175,9 @@ class ClassMetrics:
         clipped = np.clip(confidences, 1e-7, 1 - 1e-7)
         losses = -np.log(clipped[rows, targets])
         self._loss += float(np.add.reduce(losses, dtype=np.float64))
-        self._right += int(np.count_nonzero(np.argmax(confidences, axis=1) == targets))
+        # Of a row with NaN, argmax gives the first NaN, which is nobody's confidence.
+        right = (np.argmax(confidences, axis=1) == targets) & ~np.isnan(confidences[rows, targets])
+        self._right += int(np.count_nonzero(right))
         self._samples += len(targets)
 
     def row(self) -> dict[str, float]:

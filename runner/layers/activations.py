@@ -75,7 +75,7 @@ class LeakyReLU(Activation):
 
     Args:
         n_inputs: columns of the inputs, and of the outputs.
-        slope: finite; below 0 as well, or above 1.
+        slope: finite; below 0 as well, or above 1; 0 gives the bits of ReLU.
         numerics: the rule, or its name.
         random_state: taken, as every layer takes it, and not drawn from.
 
@@ -101,6 +101,9 @@ class LeakyReLU(Activation):
         return super().plan(n_inputs)
 
     def _apply(self, x: NDArray[Any]) -> NDArray[Any]:
+        if self.slope == 0:  # 0 times minus infinity is no number; a slope of 0 is ReLU
+            result: NDArray[Any] = np.maximum(0, x)
+            return result
         return np.where(x > 0, x, self.slope * x)
 
 
