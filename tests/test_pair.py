@@ -177,3 +177,4 @@ def test_distance_from_the_edge_of_chaos() -> None:
     assert "chaotic: inputs part" in str(above)
     assert edge_of_chaos(_block("linear", 2, 9)) is None
     assert edge_of_chaos([]) is None
+    assert edge("leaky_relu").critical == critical_sigma_w("leaky_relu", 0.0, 0.01)

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from runner.analysis.criticality import critical_sigma_w, slope_at_fixed_point
-from runner.analysis.gaussian import activation
-from runner.analysis.theory import KINDS, weights_and_biases
+from runner.analysis.scales import slope_of, weights_and_biases
+from runner.analysis.theory import KINDS
 from runner.errors import ConfigError
 
 _ON_IT = 1e-9
@@ -68,8 +68,7 @@ def edge_of_chaos(layers: Sequence[Mapping[str, Any]]) -> Edge | None:
     if found is None:
         return None
     dense, after = found
-    name, slope = KINDS[after["kind"]], float(after.get("slope") or 0.0)
-    activation(name, slope)
+    name, slope = KINDS[after["kind"]], slope_of(f"layers.{after['name']}", after)
     w, b = (math.sqrt(square) for square in weights_and_biases(f"layers.{dense['name']}", dense))
     return Edge(dense["name"], name, w, b, *_criticality(name, w, b, slope))
 

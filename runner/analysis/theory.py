@@ -45,9 +45,8 @@ from numpy.typing import NDArray
 from runner.analysis import pair as pairs
 from runner.analysis.criticality import FixedPoint, critical_sigma_w, fixed_point
 from runner.analysis.gaussian import Activation, FloatArray, activation
-from runner.analysis.variance import weight_variance
+from runner.analysis.scales import slope_of, weights_and_biases
 from runner.errors import ConfigError
-from runner.numerics import check_scale, check_size
 
 __all__ = [
     "KINDS",
@@ -183,7 +182,7 @@ def predict(
             if kind == "Dense":
                 signal = _dense(signal, f"layers.{name}", layer)
             elif kind != "Linear":
-                phi = activation(KINDS[kind], _number(f"layers.{name}", layer, "slope", 0.01))
+                phi = activation(KINDS[kind], slope_of(f"layers.{name}", layer))
                 chi_1 = _chi_1(signal, phi)
                 signal = _activate(signal, phi)
             if not np.isfinite(signal.second).all():
@@ -249,25 +248,6 @@ def _why_not(name: str, kind: str, layer: Mapping[str, Any], signal: _Signal) ->
     return None
 
 
-def weights_and_biases(key: str, layer: Mapping[str, Any]) -> tuple[float, float]:
-    """sigma_w^2 and sigma_b^2 of a Dense layer, as :func:`predict` takes it; ``key`` is its own.
-
-    Raises:
-        ConfigError: sizes or scales are missing, or not numbers.
-    """
-    n_inputs, n_neurons = (
-        check_size(f"{key}.{size}", layer.get(size)) for size in ("n_inputs", "n_neurons")
-    )
-    variance = weight_variance(
-        n_inputs,
-        n_neurons,
-        weight_scale=_number(key, layer, "weight_scale", 0.1),
-        weight_init=layer.get("weight_init"),
-        gain=_number(key, layer, "gain", 1.0),
-    )
-    return n_inputs * variance, _number(key, layer, "bias_scale", 0.0) ** 2
-
-
 def _dense(signal: _Signal, key: str, layer: Mapping[str, Any]) -> _Signal:
     w, b = weights_and_biases(key, layer)
     n_inputs, n_neurons = layer["n_inputs"], layer["n_neurons"]
@@ -300,8 +280,3 @@ def _activate(signal: _Signal, phi: Activation) -> _Signal:
     if pair is not None:
         pair = pairs.activate(pair, phi)
     return _Signal(answer.second, measured, answer.elasticity * signal.shift + bend, pair)
-
-
-def _number(key: str, layer: Mapping[str, Any], name: str, default: float) -> float:
-    value = layer.get(name)
-    return default if value is None else check_scale(f"{key}.{name}", value)
