@@ -17,7 +17,8 @@ import pytest
 
 from runner.errors import UsageError, WriteError
 from runner.store import load, resolve
-from tests.conftest import Program
+from tests import picture
+from tests.conftest import ROOT, Program
 
 pytest.importorskip("jinja2", reason="the extra `report` is not installed")
 pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
@@ -28,10 +29,6 @@ from runner.report.run import page_of_run
 from runner.report.sweep import page_of_sweep
 
 FULL = os.environ.get("RUNNER_FULL") == "1"
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"),
-    *("--disable-component-update", "--no-first-run", "--disable-quic"),
-)
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
 BAD_LAYER = """
 class Broken:
@@ -72,17 +69,12 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if shutil.which("chromium") is None:
         if FULL:
             pytest.fail("RUNNER_FULL=1 and there is no chromium")
         pytest.skip("there is no chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser
-        browser.close()
+    with picture.browser() as started:
+        yield started
 
 
 @pytest.fixture
@@ -349,6 +341,21 @@ def test_a_sweep_that_was_killed(program: Program) -> None:
     assert " of 2,000<" in text
     assert "Against seeds.seed" in text
     assert "mean of dense2" in text
+
+
+def test_the_picture_of_the_documents(browser: Any, tmp_path: Path) -> None:
+    """It is what `python -m tests.picture` draws, but for fonts and times."""
+
+    def size(png: bytes) -> tuple[int, int]:
+        return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+
+    kept = picture.PICTURE.read_bytes()
+    fresh = picture.draw(browser, tmp_path, tmp_path / "report.png").read_bytes()
+    assert size(kept) == size(fresh) == (picture.WIDTH, picture.HEIGHT)
+    assert len(kept) <= 300_000
+    assert 0.5 < len(fresh) / len(kept) < 2
+    for page, link in (("README.md", "docs/images"), ("docs/howto/report.md", "../images")):
+        assert f"]({link}/{picture.PICTURE.name})" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_refused(place: Program) -> None:

@@ -16,6 +16,7 @@ NAMES = (
     "composition",
     "growth",
     "reading",
+    "reports",
     "safety",
     "single_run",
     "streaming",
