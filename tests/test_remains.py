@@ -157,6 +157,17 @@ def test_jobs_in_folders_of_folders_are_found(tmp_path: Path) -> None:
     assert [row["directory"] for row in rows(sweep)] == ["a/10", "a/0"]
 
 
+def test_a_job_whose_directory_was_emptied_is_none(tmp_path: Path) -> None:
+    sweep = claim_sweep(tmp_path / "sweep", files={".sweep.json": spec_text({"layout_version": 1})})
+    for number in (0, 1):
+        store_run(sweep / str(number), f"id-{number}", kept=0)
+    rebuild(sweep)
+    shutil.rmtree(sweep / "1")
+    (sweep / "1").mkdir()
+    assert [row["number"] for row in sweep_rows(sweep)] == [0]
+    assert [row["number"] for row in rows(sweep)] == [0]
+
+
 def test_a_damaged_index_keeps_no_run_from_being_deleted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,7 +187,9 @@ def test_a_damaged_index_keeps_no_run_from_being_deleted(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("damaged", ["sweep.parquet", ".sweep.json", "1/run.parquet", "1"])
+@pytest.mark.parametrize(
+    "damaged", ["sweep.parquet", ".sweep.json", "0/run.parquet", "1/run.parquet"]
+)
 def test_nothing_is_computed_without_what_is_damaged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damaged: str
 ) -> None:
@@ -185,11 +198,10 @@ def test_nothing_is_computed_without_what_is_damaged(
     for number in (0, 1):
         params = {"seeds.seed": (number, int)}
         store_run(sweep / str(number), f"id-{number}", kept=0, params=params)
-    if damaged != "1/run.parquet":  # otherwise the index knows all there is to know
+    if damaged != "0/run.parquet":  # otherwise the index knows all there is to know
         rebuild(sweep)
-    if damaged == "1":
-        shutil.rmtree(sweep / "1")
-        (sweep / "1").mkdir()
+    if damaged == "1/run.parquet":
+        (sweep / damaged).unlink()
     else:
         (sweep / damaged).write_bytes((sweep / damaged).read_bytes()[:-9])
     page = tmp_path / "page.html"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import islice
@@ -20,7 +20,7 @@ from typing import Any
 from runner.errors import DamagedError, RunnerError, unreadable
 from runner.store import layout, seals
 from runner.store.files import hash_file, read_file, sync_directory, sync_file, write_file, writing
-from runner.store.job_folders import folders, job_folders
+from runner.store.job_folders import job_folders
 from runner.store.journal import JOURNAL_FILE, journal_rows
 from runner.store.plain import storable
 from runner.store.spec import FACT_SEAL, FACT_SWEEP_ID, SPEC_FILE, sweep_id
@@ -140,9 +140,8 @@ def unknown_rows(sweep: Path, told: set[str], numbers: Iterable[int]) -> list[di
 
 def present(sweep: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows without those of runs that were taken away, by ``runner rm`` for instance."""
-    there = folders(sweep)
     for row in rows:
-        if not row["run_id"] or _is_there(sweep, row["directory"], there):
+        if not row["run_id"] or os.path.exists(f"{sweep}/{row['directory']}/{layout.RUN_FILE}"):
             yield row
 
 
@@ -239,9 +238,3 @@ def _read_index(sweep: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
         if known.get(FACT_SWEEP_ID) != sweep_id(sweep):
             raise DamagedError(path, "belongs to another sweep")
         return read_rows(path, file), json.loads(known[FACT_FILES])
-
-
-def _is_there(sweep: Path, directory: str, there: Container[str]) -> bool:
-    if "/" not in directory:
-        return directory in there
-    return (sweep / directory / layout.RUN_FILE).exists()  # named by the user, or reused
