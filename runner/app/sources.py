@@ -45,7 +45,7 @@ def check_package(key: str, place: str, trust: Collection[str]) -> None:
         UntrustedError: the package is not one of them, nor below one.
     """
     package = place.removeprefix("pkg://").strip("/").replace("/", ".")
-    if package in ("", place) or package.split(".")[0] in _INSTALLED:
+    if not place.startswith("pkg://") or package.split(".")[0] in ("", *_INSTALLED):
         return
     if not any(f"{package}.".startswith(f"{name}.") for name in trust):
         raise UntrustedError(
