@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def _values(by: str, found: Sequence[Mapping[str, Any]]) -> list[Any]:
     there = dict.fromkeys(key for row in found for key in row)
     for column in (f"params.{by}", f"metrics.{by}", by):
         if column in there:
-            return [row.get(column) for row in found]
+            values = (row.get(column) for row in found)
+            return [str(v) if isinstance(v, datetime) else v for v in values]
     typed = [overrides(row).get(by) for row in found]
     if any(value is not None for value in typed):
         return typed

@@ -128,7 +128,8 @@ def similarity(
     names = [tuple(layer.name for layer in some) for some in (chosen[0], chosen[-1])]
     notes = [*_notes(runs, chosen, rows), *_few_samples(measure, layers.values(), rows)]
     notes = [clip(note, NOTE_LIMIT) for note in notes]
-    return Similarity(measure, names[0], names[1], values, rows, tuple(reasons), tuple(notes))
+    said = tuple(clip(reason, NOTE_LIMIT) for reason in reasons)
+    return Similarity(measure, names[0], names[1], values, rows, said, tuple(notes))
 
 
 def _few_samples(measure: str, layers: Iterable[Layer], rows: int) -> Iterator[str]:
