@@ -18,7 +18,7 @@ def main() -> None:
     charts = []
     for name, part in parts.items():
         points = [
-            {"a": round(float(a), 5), "b": round(float(b), 5), "class": int(label)}
+            {"a": float(f"{a:.3g}"), "b": float(f"{b:.3g}"), "class": int(label)}
             for a, b, label in zip(part[:, 0], part[:, 1], run.targets, strict=True)
         ]
         drawn = chart(points).mark_point(filled=True, size=9)
