@@ -106,6 +106,15 @@ def test_points_are_spread_out() -> None:
     assert part_of(1, 1, "samples") == "1 sample"
 
 
+def test_numbers_as_a_page_says_them() -> None:
+    pytest.importorskip("vl_convert", reason="the extra `report` is not installed")
+    from runner.report.page import number
+
+    values = (1200, 0.25, -1.5e-5, 3e20, float("-inf"), float("nan"), None)
+    assert [*map(number, values)] == ["1,200", "0.25", "−1.5e−5", "3e+20", "−∞", "–", "–"]
+    assert number(1 / 3, digits=9) == "0.333333333"
+
+
 def test_only_some_rows_are_read(made: Callable[..., Run]) -> None:
     run = made("data=normal", "data.samples=70000", "layers=one_dense")
     matrix = StoredMatrix(run.path / "inputs.parquet", INPUTS)
@@ -275,8 +284,9 @@ def test_odd_runs(made: Callable[..., Run], overrides: list[str], words: list[st
             ["A: 300 samples; B: 150 samples", "these layers saw different things"],
         ),
         (["save=statistics"], ["layers.dense2.n_neurons=5"], ["Nothing to draw."]),
+        ([], ["numerics=float64"], ["<td>0.000149766204</td><td>0.00014976625</td>"]),
     ],
-    ids=["wider", "wider before others", "fewer samples", "not kept"],
+    ids=["wider", "wider before others", "fewer samples", "not kept", "close"],
 )
 def test_odd_pairs(made: Callable[..., Run], a: list[str], b: list[str], words: list[str]) -> None:
     text = page_of_two(made(*a), made(*b))

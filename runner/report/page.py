@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable, Sequence
@@ -132,8 +133,8 @@ def as_script(data: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def number(value: Any) -> str:
-    """A number with four digits, with commas where it counts something; nothing for None or NaN."""
+def number(value: Any, digits: int = 4) -> str:
+    """A number with some digits, with commas where it counts something; a dash for None or NaN."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -142,7 +143,8 @@ def number(value: Any) -> str:
         return f"{value:,}"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.4g}".replace("-", "−")
+    text = re.sub(r"(e[+-])0", r"\1", f"{value:.{digits}g}")
+    return text.replace("-", "−")
 
 
 def seconds(value: float) -> str:

@@ -26,6 +26,14 @@ from runner.store.read import Run
 
 _ACROSS, _DOWN = 240, 96  # cells of a map of differing samples
 _DECADES = 6  # from the largest difference down to where the colour ends
+_STATISTICS = {
+    "mean": "mean",
+    "std": "std",
+    "min": "min",
+    "max": "max",
+    "zero_fraction": "share of exact zeros",
+    "nonfinite_count": "values not finite",
+}
 _READ = 1 << 14  # rows read of each layer
 _WHOLE = 1 << 22
 
@@ -210,11 +218,14 @@ def _subtractable(found: Comparison, part: Part) -> bool:
 
 def _statistics(found: Comparison, part: Part) -> list[tuple[str, str, str, bool]]:
     """Name, A's, B's, and whether they differ."""
-    a, b = _pair(found, part)
     rows = []
-    for name in ("mean", "std", "min", "max", "zero_fraction", "nonfinite_count"):
-        x, y = (number(layer.statistics[name]) if layer else "–" for layer in (a, b))
-        rows.append((name.replace("_", " "), x, y, x != y))
+    for name, words in _STATISTICS.items():
+        a, b = (layer.statistics[name] if layer else None for layer in _pair(found, part))
+        x, y = number(a), number(b)
+        differ = a != b and not (a != a and b != b)  # NaN is no difference
+        if differ and x == y:
+            x, y = (number(value, digits=9) for value in (a, b))
+        rows.append((words, x, y, differ))
     return rows
 
 
