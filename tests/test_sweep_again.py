@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from runner.store.owner import RUN, write_claim
+from runner.store.spec import read_spec, spec_text
 from runner.store.sweeps import rebuild, sweep_rows
+from runner.sweep.by_hydra import JobConfig
+from runner.sweep.places import Places
 from tests.conftest import Program
 from tests.warm import Warm
 
@@ -157,3 +163,59 @@ def test_a_damaged_index_says_how_to_make_it_anew(program: Program, warm: Warm) 
     os.unlink(index)
     _, told = _sweep(warm, program, f"hydra.sweeper.resume={sweep}")
     assert "2 before" in told
+
+
+def test_what_a_sweep_brings_trusts_nobody(program: Program, warm: Warm) -> None:
+    (program.folder / "evil.py").write_text("open('imported', 'w').close()\n")
+    sweep, _ = _sweep(warm, program, "data=book_sample", "layers=one_dense", "seeds.seed=0,1")
+    _killed(sweep, 0, 1)
+    spec = read_spec(sweep)
+    theirs = ["trust=[evil]", "+layers.x={_target_: evil.X}"]
+    conf = program.folder / "conf"
+    conf.mkdir()
+    searchpath = f"hydra.searchpath=[file://{conf}]"
+    for key, value, words in (
+        ("task", theirs, "trust=[evil]: was said"),
+        ("settled", theirs, "trust=[evil]: was said"),
+        ("hydra", [searchpath], "hydra.searchpath"),
+        ("config_path", str(conf), "--config-path"),
+        ("config_dir", str(conf), "--config-dir"),
+    ):
+        forged = value if isinstance(value, str) else [*spec[key], *value]
+        (sweep / ".sweep.json").write_text(spec_text({**spec, key: forged}))
+        assert words in _refusal(warm, program, f"hydra.sweeper.resume={sweep}")
+    assert not (program.folder / "imported").exists()
+    (sweep / ".sweep.json").write_text(spec_text({**spec, "hydra": [*spec["hydra"], searchpath]}))
+    _sweep(warm, program, searchpath, f"hydra.sweeper.resume={sweep}")
+
+
+@pytest.mark.parametrize("launcher", ["local", "basic"])
+def test_a_job_that_somebody_is_at_is_left_alone(
+    program: Program, warm: Warm, launcher: str
+) -> None:
+    """Also where Hydra has something to do around it."""
+    given = ("data=book_sample", "layers=one_dense", "seeds.seed=0,1", "hydra.job.chdir=true")
+    sweep, _ = _sweep(warm, program, *given)
+    _killed(sweep)
+    (sweep / "0" / "run.parquet").unlink()
+    write_claim(sweep / "0", RUN)
+    was = sorted((sweep / "0").rglob("*"))
+    again = (f"hydra.sweeper.resume={sweep}", f"hydra/launcher={launcher}")
+    _, told = _sweep(warm, program, *again, code=1)
+    assert "job 0 is being done by another process" in told
+    assert sorted((sweep / "0").rglob("*")) == was
+
+
+def test_a_run_that_cannot_be_read_is_left_alone(program: Program, warm: Warm) -> None:
+    sweep, _ = _sweep(warm, program, "data=book_sample", "layers=one_dense", "seeds.seed=0")
+    [row] = sweep_rows(sweep)
+    for name in ("layers.parquet", "run.parquet"):
+        (sweep / "0" / name).write_bytes((sweep / "0" / name).read_bytes()[:-1])
+        was = sorted((sweep / "0").rglob("*"))
+        job = JobConfig(0, tuple(row["overrides"]), {}, {}, str(sweep / "0"), {}, by_hydra=False)
+        composer: Any = SimpleNamespace(compose=lambda number, overrides, job=job: job)
+        places = Places(composer, [job.overrides], 0, sweep)
+        for told in (places.make_way(0), places.bury(0, "gone")):
+            assert told is not None
+            assert (told["status"], name in told["error"]) == ("FAILED", True)
+        assert sorted((sweep / "0").rglob("*")) == was

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from runner.app.summary import Summary
 from runner.store.sweeps import sweep_rows
 from tests.conftest import Program
 from tests.warm import Done, Warm
@@ -125,3 +128,15 @@ def test_a_job_that_goes_elsewhere_takes_no_other_along(program: Program, warm: 
     for workers in (1, 2):
         points = ("seeds.seed=range(4)", f"hydra.launcher.n_jobs={workers}")
         assert len(sweep_rows(_sweep(warm, program, *given, "layers=one_dense", *points))) == 4
+
+
+def test_the_bar_is_there_before_a_job_has_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    threads = threading.active_count()
+    with Summary(7, 2):
+        assert "0 done, 0 failed, 5 left" in capsys.readouterr().err
+        # Workers are forked now.
+        assert threading.active_count() == threads

@@ -104,12 +104,14 @@ class Summary:
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
+                # By a thread of its own: workers that are forked while it writes would wait for it.
+                auto_refresh=False,
             )
             self._task = self._bar.add_task("jobs", total=self._total - self._before, counts="")
             self._bar.start()
         left = self._total - self._before - self._done
         counts = f"{self._done - self._failed} done, {self._failed} failed, {left} left"
-        self._bar.update(self._task, completed=self._done, counts=counts)
+        self._bar.update(self._task, completed=self._done, counts=counts, refresh=True)
 
 
 @dataclass

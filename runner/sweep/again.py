@@ -92,7 +92,7 @@ def check_trust(arguments: Sequence[str], spec: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: something is trusted, or would be imported, that was not typed now.
     """
-    for text in spec["task"]:
+    for text in (*spec["task"], *spec.get("settled", ())):
         if is_trust(text) and text not in arguments:
             problem = f"was said when the sweep was begun; to take it up, say it again: {text}"
             raise ConfigError("trust", text.partition("=")[2], problem)

@@ -100,7 +100,7 @@ class Places:
 
         Raises:
             UsageError: somebody is at it.
-            ConfigError: it is another job that was put there.
+            RunnerError: see :meth:`_row_in`.
         """
         self._check_free(work.directory)
         done = self._done_before(number, directory, work)
@@ -113,10 +113,14 @@ class Places:
         return row if row and row["status"] == layout.FINISHED else None
 
     def _row_in(self, number: int, directory: str, work: Job) -> Row | None:
-        """The row of the job's run, however it ended; None: there is none to read."""
+        """The row of the job's run, however it ended; None: there is none.
+
+        Raises:
+            RunnerError: there is one that is another job's, or can't be read: it is left alone.
+        """
         try:
             row = row_of_run(number, directory, self.sweep)
-        except (RunnerError, FileNotFoundError):
+        except FileNotFoundError:
             return None
         stored = job_number(self.sweep / directory)
         if list(row["overrides"]) != list(work.overrides) or stored not in (None, number):
@@ -133,6 +137,10 @@ class Places:
         """Whether this process has claimed the directory and left no run in it."""
         owner = read_claim(directory) if self._is_inside(directory) else None
         return owner is not None and owner.get("pid") == os.getpid()
+
+    def _is_anothers(self, directory: Path) -> bool:
+        """Whether a process that lives, and is not this one, is at the directory."""
+        return self._is_inside(directory) and is_alive(directory) and not self._is_ours(directory)
 
     def _is_inside(self, directory: Path) -> bool:
         return directory.is_relative_to(self.sweep) and directory != self.sweep

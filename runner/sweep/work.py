@@ -145,7 +145,8 @@ class Work(Places):
         self, number: int, directory: str, composed: JobConfig | None, reason: str
     ) -> Row:
         """The row of a job that failed before it had any."""
-        if composed is not None and not composed.usual:
+        anothers = composed is not None and self._is_anothers(job_of(composed).directory)
+        if composed is not None and not composed.usual and not anothers:
             return self.bury(number, reason)  # Hydra failed, and left its files
         if composed is not None and self._is_ours(job_of(composed).directory):
             Claim(job_of(composed).directory, ()).abandon()
