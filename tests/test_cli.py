@@ -116,6 +116,9 @@ def test_verify(copied: Program) -> None:
     data = bytearray(layer.read_bytes())
     data[len(data) // 2] ^= 1
     layer.write_bytes(data)
+    shown = copied.start("show", "run-9")
+    assert (shown.returncode, shown.stdout, shown.stderr.count("\n")) == (2, "", 1)
+    assert "02-dense2.parquet: is not what was written" in shown.stderr
     for asked in ("outputs", "run-9", str(path)):
         found = copied.start("verify", asked)
         assert found.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -239,6 +240,9 @@ def test_many_of_everything(mlflow: Any, inside: Path) -> None:
         (["spiral", "--uri", "./folder"], 2, "sqlite:///mlflow.db"),
         (["spiral", "--uri", "http://me:hunter2@127.0.0.1:9"], 3, "127.0.0.1:9"),
         (["spiral", "--uri", "sqlite:///mine.py"], 3, "mine.py"),
+        (["spiral", "--uri", "sqlite:////dev/null"], 3, "/dev/null: is no file"),
+        (["spiral", "--uri", "sqlite:///outputs"], 3, "outputs: is no file"),
+        (["spiral", "--uri", " "], 2, "--uri"),
         (["spiral", "--experiment", ""], 2, "--experiment"),
         ([], 2, "RUN"),
     ],
@@ -262,6 +266,17 @@ def test_refused(
     assert "hunter2" not in line
     assert (inside / "mine.py").read_bytes() == before
     assert not (inside / "folder").exists()
+
+
+def test_where_nobody_may_write(
+    inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said at once: MLflow would try again for two minutes."""
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(inside))
+    for uri in ("sqlite:///new.db", "sqlite:///new/new/new.db", f"sqlite:///{inside}/new.db"):
+        assert verb(["export", "mlflow", "spiral", "--uri", uri]) == 3
+        assert capsys.readouterr().err == f"runner: cannot write {inside}: Permission denied\n"
+    assert not (inside / "new").exists()
 
 
 def test_without_the_extra(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ def do(args: Namespace) -> int:
     from runner.store import load, resolve
     from runner.store.sweeps import is_sweep
 
+    if args.uri is not None and not args.uri.strip():
+        raise UsageError("export: --uri needs a store, as in sqlite:///mlflow.db")
     if not args.experiment.strip():
         raise UsageError("export: --experiment needs a name")
     path = resolve(args.path)

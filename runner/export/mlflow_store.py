@@ -6,6 +6,7 @@ by MLflow 3.13 and later, unless ``MLFLOW_ALLOW_FILE_STORE`` says otherwise.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runner.errors import MissingExtraError, RunnerError, UsageError, WriteError, clip
@@ -41,6 +43,25 @@ class Found:
     id: str
     complete: bool
     parent: str
+
+
+def _check_file(uri: str) -> None:
+    """Looks whether a store that is a file can be one: MLflow would try again for two minutes.
+
+    Raises:
+        WriteError: it can't.
+    """
+    scheme, _, name = uri.partition(":///")
+    if scheme != "sqlite" or not name or name.startswith((":", "file:")):
+        return
+    path = Path(name.partition("?")[0])
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise WriteError(path, "is no file")
+    # SQLite puts its journal beside the file; MLflow makes the folders that are not there.
+    folder = next(each for each in path.absolute().parents if os.path.isdir(each))
+    for place in (folder, path):
+        if os.path.exists(place) and not os.access(place, os.W_OK):
+            raise WriteError(place, os.strerror(errno.EACCES))
 
 
 class MlflowStore:
@@ -72,6 +93,7 @@ class MlflowStore:
         self._mlflow = mlflow
         with self._told("", uri):
             self.uri = _CREDENTIALS.sub("", uri or mlflow.get_tracking_uri())
+            _check_file(self.uri)
             self._client = mlflow.MlflowClient(tracking_uri=uri)
             found = self._client.get_experiment_by_name(experiment)
             self.experiment_id: str = (
