@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from runner.store import columns, layout
 from runner.store.files import HashedFile, writing
-from runner.store.matrix import RowGroup, fields
+from runner.store.matrix import fields
 from runner.store.matrix_file import Matrix, MatrixWriter, StoredFile
 from runner.store.parquet import open_writer
+from runner.store.row_group import RowGroup
 
 _PARAMETER_GROUP = 1 << 21  # values in a row group of parameters.parquet
 
