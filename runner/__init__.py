@@ -13,6 +13,8 @@ from runner.lazy import names as _names
 from runner.store.drawn import leave_to as _leave_to
 
 if TYPE_CHECKING:
+    from runner import data as data
+    from runner import layers as layers
     from runner.analysis.compare import compare
     from runner.app.single import run
     from runner.report.plot import Plot, plot
@@ -24,6 +26,8 @@ __all__ = ["Plot", "__version__", "compare", "load", "plot", "run", "runs"]
 
 _HOME = {
     "Plot": "runner.report.plot",
+    "data": "runner.data",
+    "layers": "runner.layers",
     "compare": "runner.analysis.compare",
     "load": "runner.store.read",
     "plot": "runner.report.plot",
@@ -45,4 +49,4 @@ _leave_to(_drawing)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_HOME})

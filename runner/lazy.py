@@ -13,13 +13,14 @@ def names(package: str, home: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: its name.
-        home: name -> the module that has it.
+        home: name -> the module that has it; or that it is, where it is one of the package's own.
     """
 
     def get(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(home[name]), name)
+        module = import_module(home[name])
+        value = module if module.__name__ == f"{package}.{name}" else getattr(module, name)
         setattr(sys.modules[package], name, value)
         return value
 

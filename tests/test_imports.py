@@ -238,6 +238,11 @@ def test_import_runner_loads_no_numpy(tmp_path: Path) -> None:
     assert loaded.isdisjoint({"numpy", "pyarrow", "hydra", "omegaconf", "rich", "yaml", *HEAVY})
 
 
+def test_layers_and_data_are_there_once_they_are_used(tmp_path: Path) -> None:
+    code = "import runner; runner.data.spiral(2); runner.layers.Dense(2, 3); dir(runner)"
+    assert loaded_after(code, tmp_path).isdisjoint({"pyarrow", "hydra", *HEAVY})
+
+
 @pytest.mark.parametrize("flag", ["--version", "--help"])
 def test_flags_of_ours_load_nothing(tmp_path: Path, flag: str) -> None:
     loaded = loaded_after(call(flag), tmp_path)
