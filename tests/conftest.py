@@ -26,7 +26,7 @@ class Layer_Dense:
     def forward(self, inputs):
         self.output = np.dot(inputs, self.weights) + self.biases
 """
-"""A class of the reader's, as the book writes it."""
+"""A class of the reader's, as the book writes it, at the scale that is our default."""
 
 
 class Program:

@@ -19,7 +19,10 @@ SIZE = {"width": 330, "height": 230}
 def jobs(*keys: str) -> list[tuple[tuple[Any, ...], Run]]:
     """The finished runs of the sweep that the first argument names, with their values of keys."""
     table = runner.runs(resolve(sys.argv[1]))
-    finished = table[table["status"] == "FINISHED"].sort_values([f"params.{key}" for key in keys])
+    # Stable, so that networks of the same seed stand at the same place in every group.
+    finished = table[table["status"] == "FINISHED"].sort_values(
+        [f"params.{key}" for key in keys], kind="stable"
+    )
     values = zip(*(finished[f"params.{key}"] for key in keys), strict=True)
     return [
         (value, runner.load(path)) for value, path in zip(values, finished["path"], strict=True)
