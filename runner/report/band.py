@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.analysis.swept import is_seed
 from runner.analysis.typed import Value
 from runner.report.charts import (
     Spec,
@@ -53,7 +54,9 @@ def against_key(
         x["scale"]["padding"] = 8
         x["axis"] = {**axis(log=log), "format": "~g"} if log else axis(log=False)
         if all(isinstance(value, int) for value in numbers):
-            x["axis"]["tickMinStep"] = 1
+            x["axis"] = {"format": "d", "tickMinStep": 1}
+            if len(numbers) < _FEW:
+                x["axis"]["values"] = numbers
     color: Spec = {"value": css("accent")}
     tips = [exact("value", key)]
     aside: Spec = {}
@@ -65,7 +68,9 @@ def against_key(
         if not numeric:
             # Side by side: bars on top of each other hide one another.
             aside = {"xOffset": {"field": "series", "type": "nominal", "sort": list(series)}}
-    return _banded(x, color, [*tips, *_TIPS], bars=not numeric, what=f"against {key}", aside=aside)
+    # From one seed to the next there is no way.
+    apart = not numeric or is_seed(key)
+    return _banded(x, color, [*tips, *_TIPS], bars=apart, what=f"against {key}", aside=aside)
 
 
 def against_depth(key: str, lines: Sequence[Value], depth: int) -> Spec:
