@@ -176,6 +176,16 @@ def test_a_run_that_explodes(place: Program, reader: Reader) -> None:
 def test_nothing_sticks_out(book: Path, reader: Reader, width: int) -> None:
     page = reader.open(book, width=width)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    # What scrolls by itself is reached by the keyboard, and has a name; pictures are no stops.
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('*')].filter((each) => {
+          const scrolls = getComputedStyle(each).overflowX === 'auto' && !each.closest('nav');
+          const reached = each.tabIndex >= 0 && each.ariaLabel;
+          return scrolls && each.scrollWidth > each.clientWidth && !reached;
+        }).length"""
+    )
+    assert nameless == 0
+    assert page.locator("[role=img][tabindex]").count() == 0
 
 
 def test_on_paper(book: Path, reader: Reader) -> None:

@@ -239,4 +239,5 @@ def _either_sign(values: Sequence[float], least: float) -> Spec:
 
 
 def _point(count: int) -> Spec:
-    return {"type": "point", "filled": True, "size": 36 if count <= 40 else 14, "opacity": 1}
+    size = 36 if count <= 40 else 14 if count <= 160 else 5
+    return {"type": "point", "filled": True, "size": size, "opacity": 1}
