@@ -121,6 +121,18 @@ def test_variables_and_the_folder_of_the_job(calls: Program) -> None:
     assert verify(sweep) == []
 
 
+@pytest.mark.parametrize("mode", [(), ("-m", "seeds.seed=0,1")])
+@pytest.mark.parametrize("lookup", ["hydra:runtime.output_dir", "hydra.runtime.output_dir"])
+def test_a_log_is_named_by_a_lookup(
+    calls: Program, warm: Warm, mode: tuple[str, ...], lookup: str
+) -> None:
+    name = f"hydra.job_logging.handlers.file.filename=${{{lookup}}}/other.log"
+    done = warm([*mode, name], calls.folder)
+    assert done.code == 0, done.stderr
+    directory = Path(done.stdout.splitlines()[-1])
+    assert "layer 0 dense1" in (directory / ("1" if mode else "") / "other.log").read_text()
+
+
 @pytest.mark.parametrize("others", [(), ("hydra/launcher=basic", "hydra/sweeper=basic")])
 def test_a_table_is_where_one_stands(calls: Program, warm: Warm, others: tuple[str, ...]) -> None:
     (calls.folder / "t.csv").write_text("x,y\n1,2\n3,4\n")

@@ -33,7 +33,11 @@ _LOGGING = {
 }
 _STREAMS = ("ext://sys.stderr", "ext://sys.stdout")
 _NAMES = ("_target_", "class", "()")
-_LATER = ("${hydra.runtime.output_dir}", "${hydra.job.num}", "${hydra.job.id}")
+_LATER = tuple(
+    f"${{hydra{sign}{key}}}"
+    for sign in ".:"
+    for key in ("runtime.output_dir", "runtime.cwd", "job.num", "job.id")
+)
 """What is known once a run or a job has its place; none of them is a class."""
 
 _MAPPINGS = ("sweeper", "launcher", "callbacks", "job_logging", "hydra_logging", "job")

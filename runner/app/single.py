@@ -250,6 +250,7 @@ def _run_by_hydra(
     """The same inside Hydra's own ``run_job``: callbacks, env_set, chdir, other logging."""
     _set_output_dir(cfg, claimed.directory)
     warn_of_secrets(_typed_for_hydra(cfg))
+    HydraConfig.instance().set_config(cfg)  # for `${hydra:runtime.output_dir}`
     check_log_files(cfg, "job_logging", claimed.directory)
     callbacks = Callbacks(cfg)
     with logging_restored(), speaking_of_logging():

@@ -90,11 +90,11 @@ def compose_by_hydra(
         # Hydra calls the application with these variables set.
         with env_override(cfg.hydra.job.env_set):
             config, stored = plain(task)
+        usual = is_usual(cfg)
+        if not usual:
+            check_log_files(cfg, "job_logging", Path(directory))
     finally:
         known.cfg = outer
-    usual = is_usual(cfg)
-    if not usual:
-        check_log_files(cfg, "job_logging", Path(directory))
     job = JobConfig(
         number,
         tuple(overrides),
