@@ -14,8 +14,8 @@ import pytest
 
 from runner.errors import ConfigError, WriteError
 from runner.store.claim import adopt, claim
-from runner.store.owner import claimed_at, is_alive, read_claim
-from runner.store.sweep_claim import claim_sweep
+from runner.store.claim.owner import claimed_at, is_alive, read_claim
+from runner.store.claim.sweep import claim_sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 32

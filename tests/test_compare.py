@@ -29,7 +29,7 @@ from runner.errors import ConfigError, DamagedError, NotFoundError
 from runner.store import layout
 from runner.store.claim import claim
 from runner.store.commit import commit
-from runner.store.pairs import Piece, unequal
+from runner.store.matrix.pairs import Piece, unequal
 from runner.store.write import RunWriter
 from tests.conftest import Program
 

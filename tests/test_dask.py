@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import LostError
-from runner.store.owner import is_alive
+from runner.store.claim.owner import is_alive
 from runner.store.sweeps import sweep_rows
 from runner.store.verify import verify
 from tests.conftest import ROOT, Program, alive_in

@@ -117,7 +117,7 @@ def test_ascii(stored: Program) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "module", ["runner.errors", "argparse", "runner.store", "runner.store.query"]
+    "module", ["runner.errors", "argparse", "runner.store", "runner.store.index.query"]
 )
 def test_a_signal_while_it_loads(stored: Program, number: int, module: str) -> None:
     code = AT_IMPORT.format(module=module, number=int(number))

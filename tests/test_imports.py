@@ -103,7 +103,7 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-WHOLLY = {"pandas": "store/frame.py"}
+WHOLLY = {"pandas": "store/index/frame.py"}
 """Library -> a module that is about it, and is itself imported in functions alone."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.store import index
-from runner.store.known import FILE, WORTH_KEEPING, KnownRows
+from runner.store.index.known import FILE, WORTH_KEEPING, KnownRows
 from tests.conftest import Program
 
 

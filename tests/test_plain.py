@@ -11,7 +11,7 @@ import pytest
 
 import runner
 from runner.analysis.changes import between
-from runner.store.plain import from_json, storable, to_json
+from runner.store.parquet.plain import from_json, storable, to_json
 
 NAN, INF = math.nan, math.inf
 

@@ -7,7 +7,7 @@ import pytest
 
 from runner.analysis.columns import column_of
 from runner.errors import UnknownKeyError, UsageError
-from runner.store.query import matching
+from runner.store.index.query import matching
 
 ROWS = [
     {"params.seeds.seed": n, "status": "FINISHED", "metrics.loss": n / 10, "tags": ["a", str(n)]}

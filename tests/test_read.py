@@ -21,13 +21,13 @@ from runner.errors import DamagedError, NotFoundError, RunnerError
 from runner.store import layer as layers
 from runner.store import layout
 from runner.store.claim import claim
+from runner.store.claim.sweep import claim_sweep
 from runner.store.commit import commit, point_latest
 from runner.store.index import rows, runs
-from runner.store.named import resolve
+from runner.store.index.named import resolve
 from runner.store.read import Run, load
-from runner.store.spec import spec_text
-from runner.store.sweep_claim import claim_sweep
 from runner.store.sweeps import job_row, known_rows, rebuild, row_of_run, write_index
+from runner.store.sweeps.spec import spec_text
 from runner.store.verify import verify
 from runner.store.write import RunWriter
 

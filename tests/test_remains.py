@@ -16,19 +16,19 @@ import pytest
 from runner.__main__ import main
 from runner.errors import ConfigError
 from runner.store.claim import claim
+from runner.store.claim.owner import is_alive
+from runner.store.claim.remains import remove, sweep_up, sweep_up_below
+from runner.store.claim.sweep import claim_sweep, release_sweep, retake_sweep
 from runner.store.index import rows
-from runner.store.owner import is_alive
-from runner.store.remains import remove, sweep_up, sweep_up_below
-from runner.store.spec import spec_text
-from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
 from runner.store.sweeps import rebuild, sweep_rows
+from runner.store.sweeps.spec import spec_text
 from tests.conftest import ROOT, Program
 from tests.test_read import store_run
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from runner.store import owner, remains, sweep_claim
+from runner.store.claim import owner, remains, sweep as sweep_claim
 
 def end(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -25,7 +25,7 @@ from runner.report.layers import plane_of
 from runner.report.replay import Replay
 from runner.report.sample import part_of, scattered, spread, thin
 from runner.store.layout import INPUTS
-from runner.store.matrix import StoredMatrix
+from runner.store.matrix.stored import StoredMatrix
 from runner.store.read import Run
 from tests.conftest import BOOK_LAYER
 

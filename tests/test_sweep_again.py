@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runner.store.owner import RUN, write_claim
-from runner.store.spec import read_spec, spec_text
+from runner.store.claim.owner import RUN, write_claim
 from runner.store.sweeps import rebuild, sweep_rows
+from runner.store.sweeps.spec import read_spec, spec_text
 from runner.sweep.by_hydra import JobConfig
 from runner.sweep.places import Places
 from tests.conftest import Program

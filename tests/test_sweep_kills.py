@@ -15,9 +15,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from runner.store.journal import JOURNAL_FILE
 from runner.store.layout import FINISHED
 from runner.store.sweeps import sweep_rows
+from runner.store.sweeps.journal import JOURNAL_FILE
 from runner.store.verify import verify
 from tests.conftest import Program, alive_in
 

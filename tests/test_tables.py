@@ -12,7 +12,7 @@ import pytest
 
 import runner
 from runner.cli.tables import draw_matrix, histogram
-from runner.store import glance as glances
+from runner.store.matrix import glance as glances
 from tests.conftest import ROOT, Program
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

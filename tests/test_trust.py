@@ -42,7 +42,7 @@ OURS_BUT_NO_LAYER = [
     "runner.layers.Layer", "runner.layers.dense.Dense", "runner.layers.dense.np.load",
     "runner.layers.__init__.Dense", "runner.data.make", "runner.data.plan",
     "runner.data.nnfs_rules",
-    "runner.data.table.table", "runner.data.columns.open_npz", "runner.store.remains.remove",
+    "runner.data.table.table", "runner.data.columns.open_npz", "runner.store.claim.remains.remove",
     "runner.store.claim.shutil.rmtree", "runner.app.cache.os.system", "runner.cli.main",
     "runner.errors.RunnerError", "runner.sweep.pool.Pool",
 ]  # fmt: skip

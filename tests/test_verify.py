@@ -16,8 +16,8 @@ import pytest
 from runner.errors import NotFoundError
 from runner.store import layout, sums
 from runner.store.claim import claim
+from runner.store.claim.owner import SWEEP, write_claim
 from runner.store.commit import commit
-from runner.store.owner import SWEEP, write_claim
 from runner.store.verify import verify
 from runner.store.write import RunWriter
 from tests.conftest import Program

@@ -21,8 +21,8 @@ from runner.errors import UnknownKeyError
 from runner.store import layout
 from runner.store.claim import claim
 from runner.store.layout import INPUTS, OUTPUTS
-from runner.store.matrix import StoredMatrix
-from runner.store.parameters import read_parameters
+from runner.store.matrix.parameters import read_parameters
+from runner.store.matrix.stored import StoredMatrix
 from runner.store.write import RunWriter
 
 ROOT = Path(__file__).resolve().parent.parent

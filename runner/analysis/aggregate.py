@@ -31,9 +31,9 @@ from runner.errors import ConfigError, NotFoundError, UnknownKeyError, clip, sho
 from runner.schema import NOT_IN_HASH
 from runner.store import layout
 from runner.store.index import sound_rows
+from runner.store.index.query import matching
 from runner.store.layer import Layer
 from runner.store.order import Order
-from runner.store.query import matching
 from runner.store.read import Run, load
 
 FROM_INDEX = (*layout.STATISTICS, "second_moment", "rms")
@@ -64,7 +64,7 @@ def aggregate(
             sweep chose its options of: ``data``, ``layers``.
         statistics: of :data:`STATISTICS`; those of :mod:`runner.analysis.outputs` read the
             outputs, where they are kept.
-        where: an SQL condition over the columns; see :mod:`runner.store.query`.
+        where: an SQL condition over the columns; see :mod:`runner.store.index.query`.
         theory: put the mean-field prediction beside the second moment; reads the inputs.
         pair: the two samples of the correlation; None: the first two whose inputs are not 0, as
             the spiral's first one is, which correlates with nothing.

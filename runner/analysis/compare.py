@@ -21,7 +21,7 @@ from runner.analysis.part import Part
 from runner.errors import DamagedError, NotFoundError, UnknownKeyError
 from runner.store.layer import Layer
 from runner.store.layout import FINISHED, STATISTICS
-from runner.store.pairs import Piece, unequal
+from runner.store.matrix.pairs import Piece, unequal
 from runner.store.read import Run, load
 
 Check = Literal["digests", "files", "bytes"]

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from runner import limits
 from runner.analysis.differences import Differences, Place, Tolerance
-from runner.store.pairs import Piece
+from runner.store.matrix.pairs import Piece
 
 TILE = 1 << 16
 """Pairs of values in a tile. In smaller ones the steps between numpy's loops cost more than the
@@ -35,7 +35,7 @@ def differences(
     """Measures all pieces, a few at a time on each thread.
 
     Args:
-        pieces: as :func:`runner.store.pairs.unequal` gives them.
+        pieces: as :func:`runner.store.matrix.pairs.unequal` gives them.
         tolerance: what counts as the same.
         threads: None: one for each core.
     """

@@ -23,7 +23,7 @@ from runner.analysis.similarity import (
 )
 from runner.errors import NotFoundError, TooLargeError, UnknownKeyError, clip
 from runner.store.layer import Layer
-from runner.store.pairs import unequal
+from runner.store.matrix.pairs import unequal
 from runner.store.read import Run, load
 
 if TYPE_CHECKING:

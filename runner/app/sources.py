@@ -24,8 +24,8 @@ from runner.app.folders import add_current_folder, config_directory
 from runner.app.yaml_file import check_file
 from runner.errors import ConfigError, UntrustedError, UsageError, clip
 from runner.store import layout
-from runner.store.spec import SPEC_FILE
 from runner.store.sweeps import INDEX_FILE
+from runner.store.sweeps.spec import SPEC_FILE
 
 _SAVED = ("config.yaml", "hydra.yaml", "overrides.yaml")
 _OF_RUNS = (layout.RUN_FILE, INDEX_FILE, SPEC_FILE)

@@ -33,7 +33,7 @@ from runner.errors import ConfigError, MissingExtraError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import adopt
-from runner.store.sweep_claim import claim_sweep, release_sweep
+from runner.store.claim.sweep import claim_sweep, release_sweep
 from runner.store.sweeps import INDEX_FILE, job_row, rebuild
 
 _OPTIMISING = tuple(f"hydra_plugins.hydra_{name}_sweeper" for name in ("optuna", "ax", "nevergrad"))

@@ -44,7 +44,7 @@ def do(args: Namespace) -> int:
     """Prints it; gives the exit code."""
     from runner.analysis.columns import column_of
     from runner.store import layout, resolve, rows
-    from runner.store.query import matching
+    from runner.store.index.query import matching
 
     if args.path == ROOT and not ROOT.is_dir():
         raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
@@ -80,7 +80,7 @@ def _say_unreadable(found: Sequence[Mapping[str, Any]]) -> None:
 
 def _clean(root: Path, found: list[dict[str, Any]], dead: str) -> list[dict[str, Any]]:
     """Removes what processes that are gone have left; gives the rows that stay."""
-    from runner.store.remains import is_ours, sweep_up_below
+    from runner.store.claim.remains import is_ours, sweep_up_below
 
     claimed = [row for row in found if row["status"] == dead]
     swept = [row for row in claimed if is_ours(Path(row["path"]))]
@@ -120,7 +120,7 @@ def _columns(found: list[dict[str, Any]], asked: str | None, *, fixed: bool) -> 
 
 def _plain(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> dict[str, Any]:
     """A row for JSON, whose configuration is an object and no text."""
-    from runner.store.plain import from_json
+    from runner.store.parquet.plain import from_json
 
     chosen = {name: row.get(key) for name, key in columns.items()} if columns else dict(row)
     config = chosen.get("config")

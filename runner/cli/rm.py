@@ -24,9 +24,9 @@ def arguments(parser: ArgumentParser) -> None:
 def do(args: Namespace) -> int:
     """Deletes them; 2 if the answer was no."""
     from runner.store import is_alive, resolve, rows
-    from runner.store.latest import led_to, mend_latest
-    from runner.store.owner import told_alive
-    from runner.store.remains import remove
+    from runner.store.claim.owner import told_alive
+    from runner.store.claim.remains import remove
+    from runner.store.index.latest import led_to, mend_latest
 
     doomed: dict[Path, list[dict[str, Any]]] = {}
     for name in args.runs:

@@ -139,7 +139,7 @@ def _layer_table(run: Run, layers: list[dict[str, Any]]) -> _Table:
 
 def _distributions(run: Run) -> dict[str, str]:
     """Layer -> a small histogram of some of its outputs, where any were kept."""
-    from runner.store.glance import glance
+    from runner.store.matrix.glance import glance
 
     kept = [layer for layer in run.layers.values() if layer.path]
     each = max(_LEAST, _MOST // max(1, len(kept)))

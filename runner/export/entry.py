@@ -16,8 +16,8 @@ from runner.analysis.changes import interpolations
 from runner.console import markdown, number
 from runner.errors import clip, show
 from runner.store import Run, layout
-from runner.store.spec import SPEC_FILE
 from runner.store.sweeps import INDEX_FILE
+from runner.store.sweeps.spec import SPEC_FILE
 
 RUN_ID = "runner.run_id"
 SWEEP_ID = "runner.sweep_id"

@@ -18,7 +18,7 @@ from runner.store.shared import SharedInputs
 from runner.store.write import RunWriter
 
 if TYPE_CHECKING:
-    from runner.store.matrix import StoredMatrix
+    from runner.store.matrix.stored import StoredMatrix
 
 
 class Inputs:
@@ -89,7 +89,7 @@ class Inputs:
 
     def _stored(self) -> StoredMatrix:
         from runner.store.layout import INPUTS
-        from runner.store.matrix import StoredMatrix
+        from runner.store.matrix.stored import StoredMatrix
 
         return StoredMatrix(self._writer.staging / layout.INPUTS_FILE, INPUTS)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.job.secrecy import Secrets
 from runner.schema import BY_TARGET, NOT_IN_HASH, OPTIONS, Config
-from runner.store.plain import to_json
+from runner.store.parquet.plain import to_json
 
 
 @dataclass(frozen=True)

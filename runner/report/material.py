@@ -15,7 +15,7 @@ from runner.report.sample import READ, Sample, scattered, thin
 from runner.store import layout
 from runner.store.layer import Layer
 from runner.store.layout import INPUTS
-from runner.store.matrix import StoredMatrix
+from runner.store.matrix.stored import StoredMatrix
 from runner.store.read import Run
 
 _WHOLE = 1 << 22

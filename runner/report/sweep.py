@@ -15,7 +15,7 @@ from runner.report.panels import KEYS, axes_of, panels
 from runner.report.runs_table import runs_table
 from runner.store import layout
 from runner.store.index import sound_rows
-from runner.store.spec import read_spec
+from runner.store.sweeps.spec import read_spec
 
 _FAILURES = 200
 _REASONS = {

@@ -11,13 +11,13 @@ from runner.lazy import names
 
 if TYPE_CHECKING:
     from runner.store.claim import Claim, adopt
+    from runner.store.claim.owner import is_alive
+    from runner.store.claim.sweep import claim_sweep
     from runner.store.commit import point_latest
     from runner.store.index import rows, runs
+    from runner.store.index.named import resolve
     from runner.store.layer import Layer
-    from runner.store.named import resolve
-    from runner.store.owner import is_alive
     from runner.store.read import Run, load
-    from runner.store.sweep_claim import claim_sweep
     from runner.store.verify import Finding
     from runner.store.write import RunWriter, StoredFile
 
@@ -47,11 +47,11 @@ _HOME = {
     "RunWriter": "write",
     "StoredFile": "write",
     "adopt": "claim",
-    "claim_sweep": "sweep_claim",
-    "is_alive": "owner",
+    "claim_sweep": "claim.sweep",
+    "is_alive": "claim.owner",
     "load": "read",
     "point_latest": "commit",
-    "resolve": "named",
+    "resolve": "index.named",
     "rows": "index",
     "runs": "index",
 }

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.store import layout, small, sums
+from runner.store import layout, sums
 from runner.store.claim import Claim
 from runner.store.files import (
     hash_file,
@@ -28,7 +28,8 @@ from runner.store.files import (
     write_file,
     writing,
 )
-from runner.store.plain import storable
+from runner.store.parquet import small
+from runner.store.parquet.plain import storable
 from runner.store.write import RunWriter
 
 _MANY = 3  # runs for which flushing the whole file system is cheaper than each of their files

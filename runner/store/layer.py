@@ -14,7 +14,7 @@ from runner.store.drawn import draw
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runner.store.matrix import StoredMatrix
+    from runner.store.matrix.stored import StoredMatrix
     from runner.store.read import Run
 
 _LARGE = 1 << 22  # bytes: hashing less takes a few milliseconds
@@ -96,7 +96,7 @@ class Layer:
             there = f"there is: 0 to {self.n_neurons - 1}"
             raise NotFoundError("neuron", str(index), (), hint=there)
         if self.bytes >= _LARGE and self.n_neurons <= layout.WIDE:
-            from runner.store.neuron import neuron
+            from runner.store.matrix.neuron import neuron
 
             found = neuron(self.matrix(check=False), index)
             if found is not None:
@@ -119,7 +119,7 @@ class Layer:
             NotFoundError: no outputs were kept.
             DamagedError: the file is not what was written.
         """
-        from runner.store import matrix
+        from runner.store.matrix import stored as matrix
 
         if self.path is None:
             hint = "the run was made with save=statistics, which keeps no outputs"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import DamagedError, NotFoundError, RunnerError, clip, one_line
 from runner.store import layout
+from runner.store.claim.owner import is_alive, told_alive
 from runner.store.drawn import draw
 from runner.store.layer import Layer, Layers, read_only
-from runner.store.owner import is_alive, told_alive
-from runner.store.plain import from_json
+from runner.store.parquet.plain import from_json
 from runner.store.run_row import read_row
 from runner.store.sums import Files
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from runner.store.matrix import StoredMatrix
+    from runner.store.matrix.stored import StoredMatrix
 
 
 class Run:
@@ -106,7 +106,7 @@ class Run:
     @cached_property
     def parameters(self) -> dict[str, dict[str, NDArray[Any]]]:
         """Layer -> name (weights, biases) -> array, read-only."""
-        from runner.store.parameters import read_parameters
+        from runner.store.matrix.parameters import read_parameters
 
         return read_parameters(self.files.path(layout.PARAMETERS_FILE))
 
@@ -133,7 +133,7 @@ class Run:
     @cached_property
     def inputs_matrix(self) -> StoredMatrix:
         """The stored inputs themselves, for readers that go their own way."""
-        from runner.store import matrix
+        from runner.store.matrix import stored as matrix
 
         if self.status != layout.FINISHED and layout.INPUTS_FILE not in self.files:
             hint = f"the run {self.status.lower()} before they were stored"
@@ -166,7 +166,7 @@ def load(path: str | Path, *, check: bool = True) -> Run:
     """
     directory = Path(path)
     if path == layout.LATEST or not os.path.isdir(path):
-        from runner.store.named import resolve
+        from runner.store.index.named import resolve
 
         directory = resolve(str(path))
     directory = directory.resolve()

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from runner.errors import AccessError, DamagedError, NotFoundError, RunnerError, unreadable
 from runner.store import layout, sums
+from runner.store.claim.owner import is_alive
 from runner.store.files import hash_file
 from runner.store.index import run_directories, sweep_directories
-from runner.store.job_folders import run_folders
 from runner.store.layer import Layer
 from runner.store.layout import OutputsDigest
-from runner.store.owner import is_alive
 from runner.store.read import Run
 from runner.store.run_row import is_complete_without_run_file
 from runner.store.sweeps import INDEX_FILE, known_files, known_rows
+from runner.store.sweeps.job_folders import run_folders
 
 
 @dataclass(frozen=True)

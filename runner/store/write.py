@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import UnknownKeyError
-from runner.store import layout, small
+from runner.store import layout
 from runner.store.claim import Claim
 from runner.store.files import write_file, writing
-from runner.store.matrix_file import Matrix, MatrixWriter, SmallMatrix, StoredFile
+from runner.store.matrix.matrix_file import Matrix, MatrixWriter, SmallMatrix, StoredFile
+from runner.store.parquet import small
 
 _VERSION = {layout.FACT_VERSION: str(layout.LAYOUT_VERSION)}
 _FEW_PARAMETERS = 1 << 16  # values that are written without pyarrow
@@ -103,7 +104,7 @@ class RunWriter:
         dtype: np.dtype[Any] = np.dtype("f4" if single else "f8")
         facts = self._facts({layout.FACT_DTYPES: json.dumps([d.name for d in dtypes])})
         if self.codec != "none" or sum(a.size for _, _, a in parameters) > _FEW_PARAMETERS:
-            from runner.store.table_file import write_parameters
+            from runner.store.matrix.table_file import write_parameters
 
             return write_parameters(self.staging, self.sums, parameters, dtype, facts, self.codec)
         shapes = [np.array(array.shape, dtype="i8") for _, _, array in parameters]
@@ -199,7 +200,7 @@ class RunWriter:
         if matrix.is_small:
             opened = SmallMatrix(matrix, self.staging, self.sums)
         else:
-            from runner.store.table_file import LargeMatrix
+            from runner.store.matrix.table_file import LargeMatrix
 
             opened = LargeMatrix(matrix, self.staging, self.sums)
         self._open.append(opened)

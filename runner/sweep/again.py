@@ -15,8 +15,8 @@ from runner import console
 from runner.errors import ConfigError, DamagedError, NotFoundError, UsageError, clip
 from runner.store import layout, resolve
 from runner.store.index import sweep_directories
-from runner.store.spec import SPEC_FILE, read_spec
 from runner.store.sweeps import INDEX_FILE, is_sweep, sweep_rows
+from runner.store.sweeps.spec import SPEC_FILE, read_spec
 from runner.sweep.compose import Composer
 from runner.sweep.places import Row, is_hydras
 from runner.sweep.spec import hydra_overrides, is_same_place, is_trust, sources_of

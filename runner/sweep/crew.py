@@ -17,8 +17,8 @@ from omegaconf import OmegaConf
 from runner import console
 from runner.errors import InterruptedRunError, LostError, clip
 from runner.store import layout
-from runner.store.job_folders import run_folders
-from runner.store.owner import read_claim
+from runner.store.claim.owner import read_claim
+from runner.store.sweeps.job_folders import run_folders
 from runner.sweep import node
 from runner.sweep.flight import Flight
 from runner.sweep.places import Row

@@ -18,9 +18,9 @@ from runner.app.summary import Summary
 from runner.app.work import warn_of_secrets
 from runner.errors import ConfigError, InterruptedRunError, LostError, WriteError
 from runner.store import layout
-from runner.store.remains import sweep_up
-from runner.store.spec import SPEC_FILE, read_spec, spec_text
-from runner.store.sweep_claim import claim_sweep, release_sweep, retake_sweep
+from runner.store.claim.remains import sweep_up
+from runner.store.claim.sweep import claim_sweep, release_sweep, retake_sweep
+from runner.store.sweeps.spec import SPEC_FILE, read_spec, spec_text
 from runner.sweep.again import (
     check_folder,
     check_points,

@@ -12,7 +12,7 @@ from typing import Any
 from runner import console
 from runner.app.hints import translate
 from runner.errors import ConfigError, RunnerError
-from runner.store.query import matching
+from runner.store.index.query import matching
 from runner.sweep.compose import Composer
 from runner.sweep.points import Axis, Points, most_jobs, points
 

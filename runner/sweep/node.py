@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 import runner
 from runner.app.compose import hydra_session
 from runner.errors import UsageError
-from runner.store.owner import is_alive, read_claim
+from runner.store.claim.owner import is_alive, read_claim
 from runner.sweep.compose import Composer
 from runner.sweep.places import Row
 from runner.sweep.spec import recomposed

@@ -15,11 +15,11 @@ from runner.errors import ConfigError, RunnerError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import Claim, claim
+from runner.store.claim.owner import is_alive, read_claim
+from runner.store.claim.remains import is_abandoned, remove
 from runner.store.commit import tidy_up
-from runner.store.job_folders import job_number
-from runner.store.owner import is_alive, read_claim
-from runner.store.remains import is_abandoned, remove
 from runner.store.sweeps import job_row, row_of_run
+from runner.store.sweeps.job_folders import job_number
 from runner.sweep.by_hydra import JobConfig
 from runner.sweep.compose import Composer
 

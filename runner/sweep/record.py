@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import InterruptedRunError
-from runner.store.job_folders import folders
-from runner.store.journal import Journal
-from runner.store.spec import sweep_id
 from runner.store.sweeps import present, unknown_rows, write_index
+from runner.store.sweeps.job_folders import folders
+from runner.store.sweeps.journal import Journal
+from runner.store.sweeps.spec import sweep_id
 from runner.sweep.places import Row
 from runner.sweep.rows import Rows
 

@@ -26,8 +26,8 @@ from runner.job.interrupts import held_back
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
+from runner.store.claim.remains import remove
 from runner.store.commit import Sealed, commit_all, sync_ends, tidy
-from runner.store.remains import remove
 from runner.store.shared import SharedInputs
 from runner.store.sweeps import job_row
 from runner.sweep.around import inside_run_job

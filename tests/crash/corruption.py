@@ -11,10 +11,10 @@ from typing import Any
 
 from runner.errors import RunnerError
 from runner.store.index import rows
-from runner.store.journal import JOURNAL_FILE
 from runner.store.read import load
-from runner.store.spec import read_spec
 from runner.store.sweeps import is_sweep, sweep_rows
+from runner.store.sweeps.journal import JOURNAL_FILE
+from runner.store.sweeps.spec import read_spec
 from runner.store.verify import verify
 from tests.crash.child import start, warm
 from tests.crash.report import Report
@@ -62,8 +62,8 @@ def _tree(folder: Path) -> Path:
 
 def _unfinish(sweep: Path) -> None:
     """Puts a sweep back to before its index was written."""
-    from runner.store.journal import Journal
-    from runner.store.spec import sweep_id
+    from runner.store.sweeps.journal import Journal
+    from runner.store.sweeps.spec import sweep_id
 
     done = sweep_rows(sweep)
     journal = Journal(sweep, sweep_id(sweep))

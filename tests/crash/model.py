@@ -9,8 +9,8 @@ from typing import Any
 
 from runner.errors import RunnerError
 from runner.store import layout
+from runner.store.claim.owner import is_alive, read_claim
 from runner.store.index import rows
-from runner.store.owner import is_alive, read_claim
 from runner.store.read import load
 from runner.store.sweeps import is_sweep, sweep_rows
 from runner.store.verify import verify

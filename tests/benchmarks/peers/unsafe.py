@@ -11,7 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from runner.__main__ import main
-from runner.store import column_chunk, files
+from runner.store import files
+from runner.store.parquet import column_chunk
 
 
 class _NoHash:

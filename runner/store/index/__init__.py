@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import NotFoundError, RunnerError, clip
 from runner.store import layout, sweeps
-from runner.store.job_folders import run_folders
-from runner.store.known import KnownRows
-from runner.store.owner import SWEEP, claimed_at, is_alive, read_claim
+from runner.store.claim.owner import SWEEP, claimed_at, is_alive, read_claim
+from runner.store.index.known import KnownRows
 from runner.store.run_row import is_complete_without_run_file, read_row
 from runner.store.sums import Files
+from runner.store.sweeps.job_folders import run_folders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,7 +191,7 @@ def runs(root: str | Path = "outputs") -> pd.DataFrame:
         done = runner.runs().query("status == 'FINISHED'")
         done.groupby("params.layers.dense1.n_neurons")["metrics.loss"].mean()
     """
-    from runner.store.frame import RunsFrame
+    from runner.store.index.frame import RunsFrame
 
     found = rows(root)
     names = dict.fromkeys(name for name, _ in layout.RUN_COLUMNS)

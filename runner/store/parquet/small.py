@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.store import column_chunk, thrift
-from runner.store.column_chunk import Chunk, Lists
-from runner.store.thrift import BINARY, I32, I64, LIST, STOP, STRUCT
+from runner.store.parquet import column_chunk, thrift
+from runner.store.parquet.column_chunk import Chunk, Lists
+from runner.store.parquet.thrift import BINARY, I32, I64, LIST, STOP, STRUCT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +72,7 @@ _TYPES = {
         for name, converted in _INTEGERS.items()
     },
 }
-"""Kinds as in :data:`runner.store.columns.TYPES`, strings without null, and numpy's numbers."""
+"""As in :data:`runner.store.parquet.columns.TYPES`, strings without null, numpy's numbers."""
 
 
 def to_bytes(columns: Iterable[tuple[str, str, Values]], facts: Mapping[str, str]) -> bytes:
@@ -80,9 +80,9 @@ def to_bytes(columns: Iterable[tuple[str, str, Values]], facts: Mapping[str, str
 
     Args:
         columns: (name, kind, values), equally long. The kind is one of
-            :data:`runner.store.columns.TYPES` for plain values or None, ``text`` for str that is
-            never None, or numpy's name (``f4``, ``u1``) of the numbers in a (rows,) ndarray or in
-            lists.
+            :data:`runner.store.parquet.columns.TYPES` for plain values or None, ``text`` for str
+            that is never None, or numpy's name (``f4``, ``u1``) of the numbers in a (rows,)
+            ndarray or in lists.
         facts: the key-value metadata.
     """
     parts, footer, shape = [_MAGIC], [], []

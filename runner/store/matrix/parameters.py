@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runner.errors import DamagedError
 from runner.store import layout
-from runner.store.matrix import numbers
+from runner.store.matrix.stored import numbers
 from runner.store.parquet import facts, reading
 
 

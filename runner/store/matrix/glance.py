@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.store.matrix import numbers
+from runner.store.matrix.stored import numbers
 from runner.store.parquet import reading
 
 if TYPE_CHECKING:

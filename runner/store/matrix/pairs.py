@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import DamagedError, unreadable
-from runner.store.matrix import StoredMatrix, numbers
-from runner.store.pages import copy_plain
+from runner.store.matrix.stored import StoredMatrix, numbers
 from runner.store.parquet import reading
+from runner.store.parquet.pages import copy_plain
 
 _HEAD = 1024
 _ROWS = 65536  # taken at a time where the files are cut differently

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from runner.store.claim.owner import SWEEP, YOUNG, is_alive, read_claim
 from runner.store.files import writing
 from runner.store.layout import (
     CLAIM_FILE,
@@ -23,7 +24,6 @@ from runner.store.layout import (
     STAGING_FOLDER,
     SUMS_FILE,
 )
-from runner.store.owner import SWEEP, YOUNG, is_alive, read_claim
 from runner.store.sweeps import BESIDE, is_sweep
 
 _DELETED = re.compile(r"\..+\.deleted-[0-9a-f]{16}")

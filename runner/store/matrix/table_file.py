@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runner.store import columns, layout
+from runner.store import layout
 from runner.store.files import HashedFile, writing
-from runner.store.matrix import fields
-from runner.store.matrix_file import Matrix, MatrixWriter, StoredFile
-from runner.store.parquet import open_writer
-from runner.store.row_group import RowGroup
+from runner.store.matrix.matrix_file import Matrix, MatrixWriter, StoredFile
+from runner.store.matrix.row_group import RowGroup
+from runner.store.matrix.stored import fields
+from runner.store.parquet import columns, open_writer
 
 _PARAMETER_GROUP = 1 << 21  # values in a row group of parameters.parquet
 

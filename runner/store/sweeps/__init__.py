@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import DamagedError, RunnerError, unreadable
-from runner.store import layout, seals
+from runner.store import layout
 from runner.store.files import hash_file, read_file, sync_directory, sync_file, write_file, writing
-from runner.store.job_folders import job_folders
-from runner.store.journal import JOURNAL_FILE, journal_rows
-from runner.store.plain import storable
-from runner.store.spec import FACT_SEAL, FACT_SWEEP_ID, SPEC_FILE, sweep_id
+from runner.store.parquet.plain import storable
+from runner.store.sweeps import seals
+from runner.store.sweeps.job_folders import job_folders
+from runner.store.sweeps.journal import JOURNAL_FILE, journal_rows
+from runner.store.sweeps.spec import FACT_SEAL, FACT_SWEEP_ID, SPEC_FILE, sweep_id
 
 INDEX_FILE = "sweep.parquet"
 FACT_FILES = "files"
@@ -152,9 +153,8 @@ def write_index(sweep: Path, rows: Collection[Mapping[str, Any]]) -> None:
         sweep: the directory.
         rows: by number; they are gone through twice, and a part of them is held at a time.
     """
-    from runner.store import columns
-    from runner.store.parquet import to_bytes
-    from runner.store.turned import as_columns, kinds_of
+    from runner.store.parquet import columns, to_bytes
+    from runner.store.parquet.turned import as_columns, kinds_of
 
     known = dict(COLUMNS)
     kinds = kinds_of(rows, known, lambda names: _kinds_in_runs(sweep, rows, names))
@@ -182,8 +182,8 @@ def _kinds_in_runs(
     sweep: Path, rows: Iterable[Mapping[str, Any]], names: AbstractSet[str]
 ) -> dict[str, str]:
     """Name -> type of columns that are empty in all rows, as far as their runs can tell."""
-    from runner.store.columns import kinds
     from runner.store.parquet import reading
+    from runner.store.parquet.columns import kinds
 
     found: dict[str, str] = {}
     for row in rows:

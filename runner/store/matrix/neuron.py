@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import DamagedError
-from runner.store.matrix import StoredMatrix
-from runner.store.pages import copy_plain
+from runner.store.matrix.stored import StoredMatrix
 from runner.store.parquet import reading
+from runner.store.parquet.pages import copy_plain
 
 _FIRST_PAGE = 4  # behind the four letters that a parquet file begins with
 

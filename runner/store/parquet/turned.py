@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runner.store.order import Order
-from runner.store.plain import storable
+from runner.store.parquet.plain import storable
 
 
 def kinds_of(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from runner.store import layout
 from runner.store.layout import WIDE
-from runner.store.matrix import KINDS
+from runner.store.matrix.stored import KINDS
 
 # What is transposed at a time, so that it stays in the cache: columns, and values of them.
 _COLUMNS, _VALUES = 64, 8192

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runner.store.claim import candidates, make, refused, remove_made
+from runner.store.claim.owner import SWEEP, is_alive, told_alive, write_claim
+from runner.store.claim.remains import sweep_up
 from runner.store.files import sync_directory, sync_file, write_file, writing
 from runner.store.layout import CLAIM_FILE
-from runner.store.owner import SWEEP, is_alive, told_alive, write_claim
-from runner.store.remains import sweep_up
 
 _NO_FILES: Mapping[str, str] = {}
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import ConfigError, RunnerError
+from runner.store.claim.owner import RUN, write_claim
 from runner.store.files import writing
 from runner.store.layout import CLAIM_FILE, RUN_FILE
-from runner.store.owner import RUN, write_claim
 
 _ATTEMPTS = 100  # at making a directory whose parents others are taking away
 _BAD_NAMES = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)

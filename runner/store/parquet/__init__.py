@@ -92,7 +92,7 @@ def read_rows(path: Path, file: Any) -> list[dict[str, Any]]:
     Raises:
         DamagedError: it says that it has more of them than the memory can hold.
     """
-    from runner.store import columns
+    from runner.store.parquet import columns
 
     count, width = file.metadata.num_rows, file.metadata.num_columns
     free = limits.available_memory()

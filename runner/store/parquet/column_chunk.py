@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.store import thrift
-from runner.store.thrift import I32, STRUCT
+from runner.store.parquet import thrift
+from runner.store.parquet.thrift import I32, STRUCT
 
 if TYPE_CHECKING:
     import numpy as np

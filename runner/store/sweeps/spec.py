@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import DamagedError, NotFoundError, unreadable
-from runner.store import layout, seals
+from runner.store import layout
 from runner.store.files import read_file
+from runner.store.sweeps import seals
 
 SPEC_FILE = ".sweep.json"
 FACT_SWEEP_ID = "sweep_id"

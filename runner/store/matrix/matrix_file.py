@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.store import layout, small
+from runner.store import layout
 from runner.store.files import write_file
+from runner.store.parquet import small
 
 _SMALL = 1 << 16  # values of a matrix that waits in memory until it is whole
 

@@ -1,0 +1,1 @@
+"""Matrices in files: whole, by the column and by the row group."""
