@@ -49,6 +49,7 @@ def page_of_pair(a: Run, b: Run) -> str:
     """
     page = Page()
     found = compare(a, b)
+    heads, *lines = _filled(found.table())
     return page.render(
         "pair.html",
         title=f"{_named(a)} and {_named(b)}",
@@ -66,10 +67,9 @@ def page_of_pair(a: Run, b: Run) -> str:
             )
             if changes
         ],
-        heads=found.table()[0],
+        heads=heads,
         parts=[
-            {"cells": cells, "part": part}
-            for cells, part in zip(found.table()[1:], found.parts, strict=True)
+            {"cells": cells, "part": part} for cells, part in zip(lines, found.parts, strict=True)
         ],
         notes=list(found.notes()),
         depth=[
@@ -83,6 +83,12 @@ def page_of_pair(a: Run, b: Run) -> str:
         inputs_differ=any(part.kind == "inputs" and not part.bits for part in found.parts),
         command=f"python -m runner compare {a.id} {b.id}",
     )
+
+
+def _filled(table: Sequence[Sequence[str]]) -> list[list[str]]:
+    """A table, its heads first, without the columns that have nothing in them."""
+    kept = [at for at in range(len(table[0])) if any(line[at] for line in table[1:])]
+    return [[line[at] for at in kept] for line in table]
 
 
 def _named(run: Run) -> str:
