@@ -57,7 +57,7 @@ overrides (Hydra's: key=value, +key=value, ~key); a group's first option is its 
 options
   --cfg job            print the composed configuration and stop: every key there is
   -cd DIR              a folder with configuration of your own
-  -m, --multirun       a sweep
+  -m, --multirun       a sweep; to take it up again: -m hydra.sweeper.resume=latest
   --info, --hydra-help what Hydra itself has to say
   -sc install=SHELL    completion in bash, zsh or fish: eval "$(runner -sc install=bash)"
   --version, --help
