@@ -132,6 +132,7 @@ EVIL = "{_target_: evil.X}"
         ("name='ext://evil.X'", "hydra.job_logging.handlers.console.stream=${name}"),
         ("-m", "seeds.seed=0,1", f"+x={EVIL}", "+hydra.launcher.a=${x}"),
         ("-m", "seeds.seed=0,1", "+x=evil.X", "hydra.sweeper._target_=${x}"),
+        ("-m", "seeds.seed=0,1", "+hydra.sweeper.custom_search_space=evil.f"),
         ("--hydra-help", "+hydra.hydra_logging.handlers.a={class: evil.X}"),
         ("--cfg", "all", f"+hydra.callbacks.a={EVIL}"),
         ("--info", "all", "+hydra.hydra_logging.handlers.a={class: evil.X}"),
@@ -182,6 +183,22 @@ def test_what_came_with_a_run_trusts_nobody(
     assert "trust=[evil]" in line
     assert not (evil.folder / "imported").exists()
     assert not (evil.folder / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "hydra.experimental.callbacks.pickle.load",
+        "hydra_plugins.runner_sweeper.ConfigStore.instance",
+        "hydra._internal.core_plugins.basic_launcher.Path.cwd",
+    ],
+)
+def test_what_is_hydras_lends_its_trust_to_no_other(
+    program: Program, warm: Warm, target: str
+) -> None:
+    done = warm([f"+hydra.callbacks.a={{_target_: {target}}}"], program.folder)
+    assert done.code == 2, done.stderr
+    assert "would be imported" in done.stderr
 
 
 def test_a_package_of_configuration_is_trusted_or_refused(evil: Program, warm: Warm) -> None:
