@@ -362,3 +362,14 @@ def test_depth_is_that_of_each_run(made: Callable[..., Run], tmp_path: Path) -> 
         (2, "Dense", 2, "mlp_dense2"),
         (2, "ReLU or Tanh", 3, "mlp_tanh2"),
     ]
+
+
+def test_values_of_which_no_run_finished() -> None:
+    """None of the few that have a line over depth may be left."""
+    from runner.report.panels import panels
+
+    layers = dict.fromkeys("abc", 1.0)
+    runs = jobs([row(n, 0, layers) for n in range(100)])
+    [panel] = panels(runs[3:5], swept_keys([one.typed for one in runs]))
+    assert panel["lines"] == "2 values"
+    assert len(json.dumps(panel["data"], allow_nan=False)) < 20_000

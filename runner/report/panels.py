@@ -41,6 +41,7 @@ _LAYERS = 10  # that one can choose from
 _POINTS = 24_000  # of all panels together
 _LINES = 8  # values that have a line each over depth
 _DEPTHS = 60  # layers of one kind there
+_DEEP = 12_000  # points over depth, of all panels together
 
 
 def axes_of(keys: Mapping[str, Sequence[Value]]) -> list[str]:
@@ -61,7 +62,8 @@ def panels(done: Sequence[Job], keys: Mapping[str, Sequence[Value]]) -> Iterator
         others = [other for other in axes if other != key]
         combinations = {tuple(one.typed.get(other) for other in others) for one in done}
         pooled = len(combinations) > _SERIES
-        values = keys[key]
+        ended = {one.typed.get(key, "–") for one in done}
+        values = [value for value in keys[key] if value in ended]
         shown = [values[index] for index in spread(len(values), _VALUES)]
         some = _POINTS // (min(len(axes), KEYS) * len(STATISTICS) * len(shown))
         some = max(1, min(_LAYERS, some // (1 if pooled else len(combinations))))
@@ -82,7 +84,8 @@ def panels(done: Sequence[Job], keys: Mapping[str, Sequence[Value]]) -> Iterator
         ]
         data = _curves(points, key, shown, () if pooled else others)
         if any(len(one.layers) > 2 for one in done):
-            data |= _deep(done, key, [values[index] for index in spread(len(values), _LINES)])
+            lines = [values[index] for index in spread(len(values), _LINES)]
+            data |= _deep(done, key, lines, _DEEP // min(len(axes), KEYS))
         measured = metrics(done)
         yield {
             "key": key,
@@ -127,15 +130,19 @@ def _series(values: Sequence[Value], others: Sequence[str]) -> str:
     )
 
 
-def _deep(done: Sequence[Job], key: str, lines: Sequence[Value]) -> dict[str, Any]:
+def _deep(done: Sequence[Job], key: str, lines: Sequence[Value], most: int) -> dict[str, Any]:
     """The points over depth as columns: statistic -> kind -> [line, position, layer, mean, …]."""
-    found = [
-        point for point in over_depth(done, key, list(STATISTICS)[:4]) if point.value in set(lines)
-    ]
+    statistics = list(STATISTICS)[:4]
+    wanted = set(lines)
+    found = [point for point in over_depth(done, key, statistics) if point.value in wanted]
     positions: dict[str, set[int]] = {}
     for point in found:
         positions.setdefault(point.kind, set()).add(point.position)
-    drawn = {kind: _thinned(sorted(places)) for kind, places in positions.items()}
+    each = max(10, min(_DEPTHS, most // (len(statistics) * len(lines) * len(positions))))
+    drawn = {}
+    for kind, places in positions.items():
+        there = sorted(places)
+        drawn[kind] = {there[index] for index in spread(len(there), each)}
     columns: dict[str, dict[str, list[list[Any]]]] = {}
     for point in found:
         if point.position not in drawn[point.kind]:
@@ -149,10 +156,6 @@ def _deep(done: Sequence[Job], key: str, lines: Sequence[Value]) -> dict[str, An
     kinds = sorted(positions, key=lambda kind: max(positions[kind]), reverse=True)
     depth = max(max(places) for places in positions.values())
     return {"deep": columns, "kinds": kinds, "depth": against_depth(key, lines, depth)}
-
-
-def _thinned(places: Sequence[int]) -> set[int]:
-    return {places[index] for index in spread(len(places), _DEPTHS)}
 
 
 def _placed(point: DeepPoint) -> list[Any]:
