@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -10,6 +14,7 @@ import pytest
 
 from runner.errors import WriteError
 from runner.store.files import sync_file, sync_together
+from tests.conftest import ROOT
 
 PATHS = [Path(str(number)) for number in range(12)]
 
@@ -59,3 +64,30 @@ def test_real_files(tmp_path: Path) -> None:
     sync_together(sync_file, paths)
     with pytest.raises(WriteError):
         sync_together(sync_file, [*paths, tmp_path / "missing"])
+
+
+@pytest.mark.parametrize("how", ["_file.close()", "_helper.end()"])
+def test_a_file_that_nobody_wants_keeps_no_program_from_ending(tmp_path: Path, how: str) -> None:
+    """Pyarrow completes it when it is collected, which is after the last thread can be started."""
+    code = f"""
+        from pathlib import Path
+        import numpy as np, pyarrow as pa
+        from runner.store.matrix.table_file import TableFile
+        schema = pa.schema([pa.field("a", pa.float64())])
+        file = TableFile(Path("."), "x.parquet", {{}}, schema, "none")
+        file.write(pa.table({{"a": np.random.rand(1 << 21)}}, schema=schema))
+        file._file.{how}
+        file._file._helper = None
+        file.itself = file
+        del file
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -89,7 +89,14 @@ class HashedFile:
         self.bytes = 0
 
     def write(self, data: bytes) -> int:
-        """Appends ``data``."""
+        """Appends ``data``.
+
+        Raises:
+            ValueError: the file is closed, or the program is ending: pyarrow completes a file that
+                nobody wants any more, and a thread that is asked for help then never comes.
+        """
+        if self._file.closed or sys.is_finalizing():
+            raise ValueError("the file is closed")
         if self._helper is None and self.bytes >= _LARGE:
             self._helper = _Helper.start(self._hash.update)
         if self._helper is None:
