@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from runner.store.matrix.stored import StoredMatrix
 
 
+_GROUPS = ("data", "layers", "seeds", "numerics", "save")
+_OF_EVERY_LAYER = [name for name, _ in layout.LAYER_COLUMNS if name != "path"]
+
+
 class Run:
     """A stored run; what it holds is read when it is asked for.
 
@@ -74,6 +78,9 @@ class Run:
         """
         try:
             config: dict[str, Any] = from_json(self._row["config"])
+            nodes = [config, *(config[name] for name in _GROUPS if name in config)]
+            if not all(isinstance(node, dict) for node in nodes):
+                raise TypeError("it is none of ours")
         except (TypeError, ValueError) as error:
             path = self.path / layout.RUN_FILE
             raise DamagedError(path, f"its configuration can't be read: {error}") from error
@@ -88,7 +95,7 @@ class Run:
 
         file_path = self.files.path(layout.LAYERS_FILE)
         with reading(file_path) as file:
-            rows = read_rows(file_path, file)
+            rows = read_rows(file_path, file, layout.LAYER_COLUMNS, _OF_EVERY_LAYER)
             return Layers((row["name"], Layer(self, row)) for row in rows)
 
     @cached_property
@@ -138,7 +145,10 @@ class Run:
         if self.status != layout.FINISHED and layout.INPUTS_FILE not in self.files:
             hint = f"the run {self.status.lower()} before they were stored"
             raise NotFoundError("inputs of run", self.id, (), hint=hint)
-        return matrix.StoredMatrix(self.files.path(layout.INPUTS_FILE), layout.INPUTS)
+        stored = matrix.StoredMatrix(self.files.path(layout.INPUTS_FILE), layout.INPUTS)
+        if not stored.shape[0]:
+            raise DamagedError(stored.path, "has no sample")
+        return stored
 
 
 def load(path: str | Path, *, check: bool = True) -> Run:

@@ -12,6 +12,8 @@ from runner.store import layout
 from runner.store.files import read_file
 from runner.store.sums import Files
 
+_ALWAYS = ("run_id", "status", "start_time", "end_time")
+
 
 def read_row(files: Files) -> dict[str, Any]:
     """The row of a run's ``run.parquet``, its layout checked.
@@ -34,11 +36,13 @@ def read_row(files: Files) -> dict[str, Any]:
         raise unreadable(path, error) from error
     files.compare(layout.RUN_FILE, lambda: hashlib.sha256(data).hexdigest())
     with reading(path, data) as file:
-        rows = read_rows(path, file) if file.metadata.num_rows == 1 else []
-    known = {name for name, _ in layout.RUN_COLUMNS}
-    if len(rows) != 1 or not known <= set(rows[0]):
+        if file.metadata.num_rows != 1:
+            raise DamagedError(path, "is not the row of a run")
+        [row] = read_rows(path, file, layout.RUN_COLUMNS, _ALWAYS)
+    texts = [*(row["tags"] or ()), *(row["overrides"] or ())]
+    if row["status"] not in layout.STORED_STATUSES or None in texts:
         raise DamagedError(path, "is not the row of a run")
-    return rows[0]
+    return row
 
 
 def is_complete_without_run_file(directory: Path) -> bool:

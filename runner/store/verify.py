@@ -174,7 +174,7 @@ def _layer(run: Run, layer: Layer) -> Iterator[Finding]:
         digest = OutputsDigest(np.dtype(layer.dtype), (layer.n_samples, layer.n_neurons))
         for batch in layer.batches():
             digest.update(batch)
-    except (RunnerError, OSError) as error:
+    except (RunnerError, OSError, ValueError) as error:
         yield _finding(error, file)
         return
     if digest.hexdigest() != layer.digest:

@@ -72,7 +72,7 @@ def read_claim(directory: Path) -> dict[str, Any] | None:
     """What a claim says; see :func:`write_claim`. None: there is none to read."""
     try:
         owner = json.loads(read_file(directory / CLAIM_FILE))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return owner if isinstance(owner, dict) else None
 

@@ -45,7 +45,9 @@ class KnownRows:
         self._seen: dict[str, None] = {}
         self._new = 0
         # Damaged, from another version, or not there: it is made anew.
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        with contextlib.suppress(
+            OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError
+        ):
             self._stamps, self._rows = _parse(read_file(root / FILE))
 
     def get(self, folder: Path) -> dict[str, Any] | None:

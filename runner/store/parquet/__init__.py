@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from runner import limits
-from runner.errors import DamagedError, RunnerError, unreadable
+from runner.errors import DamagedError, RunnerError, clip, unreadable
 from runner.store import layout
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_UNFIT = (ValueError, ArithmeticError, LookupError, TypeError)
 _A_CELL = 16  # bytes of a plain value, at the least
 
 
@@ -79,26 +80,50 @@ def reading(path: Path, data: bytes | None = None) -> Iterator[Any]:
             yield file
     except RunnerError:
         raise
-    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
+    except (pa.ArrowException, OSError, *_UNFIT) as error:
         # What pyarrow itself finds wrong with a file has no number.
         if isinstance(error, OSError) and error.errno:
             raise unreadable(path, error) from error
         raise DamagedError(path, f"can't be read as parquet: {error}") from error
 
 
-def read_rows(path: Path, file: Any) -> list[dict[str, Any]]:
+def read_rows(
+    path: Path,
+    file: Any,
+    expected: Iterable[tuple[str, str]] = (),
+    never_null: Collection[str] = (),
+) -> list[dict[str, Any]]:
     """All rows of an open file of ours, as plain values.
 
+    Args:
+        path: what to call the file.
+        file: as :func:`reading` gives it.
+        expected: names and types of columns that it has.
+        never_null: the names of those with a value in every row.
+
     Raises:
-        DamagedError: it says that it has more of them than the memory can hold.
+        DamagedError: it says that it has more of them than the memory can hold, or its columns are
+            none of ours.
     """
     from runner.store.parquet import columns
+
+    kinds = columns.kinds(file.schema_arrow)
+    for name in file.schema_arrow.names:
+        if name not in kinds:
+            raise DamagedError(path, f"column {clip(name, 40)} is of no type that is ours")
+    for name, kind in expected:
+        if kinds.get(name) != kind:
+            raise DamagedError(path, f"has no column {name} of type {kind}")
 
     count, width = file.metadata.num_rows, file.metadata.num_columns
     free = limits.available_memory()
     if free is not None and count * width * _A_CELL > free:
         raise DamagedError(path, f"says it has {count} rows, more than the memory can hold")
-    return columns.rows(file.read(use_threads=False))
+    rows = columns.rows(file.read(use_threads=False))
+    for name in never_null:
+        if any(row[name] is None for row in rows):
+            raise DamagedError(path, f"lacks {name} in a row")
+    return rows
 
 
 def facts(schema_metadata: Any) -> dict[str, str]:

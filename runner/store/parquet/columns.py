@@ -90,7 +90,13 @@ def _schema(columns: tuple[tuple[str, str], ...]) -> pa.Schema:
 def kinds(schema: pa.Schema) -> dict[str, str]:
     """Name -> type name of the columns that are of one of :data:`TYPES`."""
     names = {kind: name for name, kind in TYPES.items()}
-    return {field.name: names[field.type] for field in schema if field.type in names}
+    found = ((field.name, names.get(_plain(field.type))) for field in schema)
+    return {name: kind for name, kind in found if kind is not None}
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Of lists one type, whatever a file calls their elements."""
+    return pa.list_(kind.value_type) if pa.types.is_list(kind) else kind
 
 
 def rows(stored: pa.Table) -> list[dict[str, Any]]:

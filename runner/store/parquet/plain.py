@@ -38,8 +38,11 @@ def to_json(value: Any) -> str:
 
 
 def from_json(text: str) -> Any:
-    """What :func:`to_json` was given, lists for tuples."""
-    return json.loads(text, object_hook=_meant)
+    """What :func:`to_json` was given, lists for tuples; else a ValueError."""
+    try:
+        return json.loads(text, object_hook=_meant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _named(value: Any) -> Any:

@@ -35,7 +35,7 @@ def read_spec(sweep: Path) -> dict[str, Any]:
         raise NotFoundError("sweep", str(sweep), (), hint=hint) from None
     except OSError as error:
         raise unreadable(path, error) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedError(path, "is not what was written") from error
     if not isinstance(spec, dict):
         raise DamagedError(path, "is not what was written")
