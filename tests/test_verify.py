@@ -49,6 +49,7 @@ def store_run(directory: Path, *, digest: str | None = None, run_digest: str | N
         "tags": [],
         "overrides": [],
         "start_time": datetime.now(UTC),
+        "end_time": datetime.now(UTC),
         "config": "{}",
         "digest": run_digest or layout.run_digest([digest]),
         "params": {},

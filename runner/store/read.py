@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runner.store.matrix.stored import StoredMatrix
 
 
-_GROUPS = ("data", "layers", "seeds", "numerics", "save")
+_GROUPS = ("data", "layers")
 _OF_EVERY_LAYER = [name for name, _ in layout.LAYER_COLUMNS if name != "path"]
 
 
