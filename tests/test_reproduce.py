@@ -155,8 +155,7 @@ def test_a_changed_class_of_ones_own_is_found(
     write("my_layers.py", BOOK_LAYER.replace("0.1", "0.2"))
     done = program.start("reproduce", str(run), "--trust", "my_layers")
     assert done.returncode == 1
-    assert "nothing that is on record of the environment differs" in done.stdout
-    assert "the runs part at layer mine, sample 1, neuron 0" in done.stdout
+    assert "part at layer mine, sample 1, neuron 0, because code.digest differs" in done.stdout
     write("my_layers.py", "raise ValueError('broken')")
     broken = program.start("reproduce", str(run), "--trust", "my_layers")
     assert broken.returncode == 2
