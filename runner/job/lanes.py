@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from queue import Queue
+from runner.store.waiting import Waiting
 
 Task = Callable[[], None]
 
@@ -25,11 +24,7 @@ class Lanes:
     """
 
     def __init__(self, rooms: Sequence[int]) -> None:
-        if rooms:
-            from queue import Queue  # a small run has no use for it
-        self._queues: list[Queue[Task | None]] = [
-            Queue[Task | None](max(1, room)) for room in rooms
-        ]
+        self._queues = [Waiting[Task](max(1, room)) for room in rooms]
         self._threads = [
             Thread(target=self._work, args=[queue], name=f"lane_{number}", daemon=True)
             for number, queue in enumerate(self._queues)
@@ -50,7 +45,7 @@ class Lanes:
     ) -> None:
         self._dropping = error is not None
         for queue in self._queues:
-            queue.put(None)
+            queue.end()
         for thread in self._threads:
             thread.join()
         if error is None:
@@ -72,8 +67,8 @@ class Lanes:
         if self._failure is not None:
             raise self._failure
 
-    def _work(self, queue: Queue[Task | None]) -> None:
-        while (task := queue.get()) is not None:
+    def _work(self, queue: Waiting[Task]) -> None:
+        for task in queue:
             if self._dropping or self._failure is not None:
                 continue
             try:

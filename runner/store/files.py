@@ -19,6 +19,7 @@ from pathlib import Path
 
 from runner import limits
 from runner.errors import RunnerError, WriteError
+from runner.store.waiting import Waiting
 
 _LARGE = 1 << 23  # bytes, from which a file's SHA-256 has a thread of its own
 _CHUNKS = 16  # of at most a megabyte that wait for it
@@ -48,10 +49,8 @@ class _Helper:
     _free = threading.BoundedSemaphore(max(1, limits.cores()))
 
     def __init__(self, digest: Callable[[bytes], None]) -> None:
-        from queue import Queue  # a small run has no use for it
-
         self._digest = digest
-        self._waiting: Queue[bytes | None] = Queue(_CHUNKS)
+        self._waiting: Waiting[bytes] = Waiting(_CHUNKS)
         self._thread = threading.Thread(target=self._work, name="sha256", daemon=True)
         self._thread.start()
 
@@ -66,12 +65,12 @@ class _Helper:
 
     def end(self) -> None:
         """Waits until everything was taken in."""
-        self._waiting.put(None)
+        self._waiting.end()
         self._thread.join()
         self._free.release()
 
     def _work(self) -> None:
-        while (data := self._waiting.get()) is not None:
+        for data in self._waiting:
             self._digest(data)
 
 
