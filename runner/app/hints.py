@@ -37,6 +37,14 @@ from runner.errors import (
 )
 from runner.schema import BY_TARGET
 
+_KINDS = {
+    "IntegerNode": "needs a whole number",
+    "FloatNode": "needs a number",
+    "BooleanNode": "needs true or false",
+    "StringNode": "needs a text",
+    "ListConfig": "an empty list is []",
+}
+
 _NEEDS = {
     "Integer": "needs a whole number",
     "Float": "needs a number",
@@ -267,5 +275,6 @@ def _need(error: OmegaConfBaseException) -> str:
     text = str(error.msg or error)
     for mark, need in _NEEDS.items():
         if mark in text:
-            return need
+            can = _KINDS.get(type(error.child_node).__name__) if mark == "not Optional" else None
+            return f"{need}: {can}" if can else need
     return one_line(text.partition("\n")[0], 100)
