@@ -41,9 +41,11 @@ def free_disk(path: Path) -> int | None:
     """Free bytes where ``path`` is or would be made; None: unknown."""
     for place in (path, *path.absolute().parents):
         try:
-            return shutil.disk_usage(place).free
+            usage = shutil.disk_usage(place)
         except OSError:
             continue
+        # Some file systems over a network, or of no disk, have no blocks to count.
+        return usage.free if usage.total else None
     return None
 
 

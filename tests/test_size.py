@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,3 +60,13 @@ def test_wide_layers_need_memory_for_every_tile_in_the_works(tmp_path: Path) -> 
 @pytest.mark.usefixtures("machine")
 def test_row_groups_of_deep_networks_stay_within_a_budget(tmp_path: Path) -> None:
     planned(tmp_path, samples=40_000, depth=60)
+
+
+def test_a_file_system_that_counts_no_blocks_is_not_a_full_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    free = limits.free_disk(tmp_path / "not" / "there")
+    assert free is not None
+    assert free > 0
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(total=0, used=0, free=0))
+    assert limits.free_disk(tmp_path) is None
