@@ -283,3 +283,11 @@ def test_a_hint_does_not_go_through_all_that_lies_below_a_folder(
             runner.run([override], config_dir=str(tmp_path))
     assert str(tmp_path) in listed
     assert not [path for path in listed if path.startswith(str(tmp_path / "layers" / "a"))]
+
+
+def test_options_stand_anywhere(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    text = program.start("data.samples=3", "--cfg", "job", "seeds.seed=4").stdout
+    assert re.search(r"samples: 3\n.*seed: 4\n", text, re.DOTALL)
+    sweep = program.run("data.samples=3", "-m", "seeds.seed=1,2")
+    assert {path.name for path in sweep.iterdir()} >= {"0", "1", "sweep.parquet"}

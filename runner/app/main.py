@@ -33,7 +33,7 @@ def by_hydra(argv: Sequence[str], keep: Callable[[Composition], None] | None) ->
         keep: gets the composition of a single run, if another run may start from it.
     """
     _only_once(argv)
-    args = argument_parser().parse_args(list(argv))
+    args = argument_parser().parse_intermixed_args(list(argv))
     if args.experimental_rerun is not None:
         raise UsageError("--experimental-rerun unpickles a file: use `runner reproduce RUN`")
     return _dispatch(args, keep)
