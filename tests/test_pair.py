@@ -153,6 +153,21 @@ def test_a_pair_at_the_ends_neither_warns_nor_fails() -> None:
                     assert last.correlation_deviation == pytest.approx(0, abs=1e-6)
 
 
+def test_samples_that_became_0_share_the_biases_that_follow() -> None:
+    sizes = {"n_inputs": 10, "n_neurons": 10}
+    layers = [
+        {"name": "a", "kind": "Dense", "weight_scale": 0.0, **sizes},
+        {"name": "b", "kind": "ReLU", **sizes},
+        {"name": "c", "kind": "Dense", "bias_scale": 1.0, **sizes},
+        {"name": "d", "kind": "Tanh", **sizes},
+        {"name": "e", "kind": "Dense", "weight_init": "orthogonal", **sizes},
+    ]
+    found = predict(layers, 1.0, input_correlation=0.3)
+    assert [one.correlation for one in found[:2]] == pytest.approx([math.nan] * 2, nan_ok=True)
+    assert [one.correlation for one in found[2:]] == pytest.approx([1.0] * 3)
+    assert [one.correlation_deviation for one in found[2:]] == pytest.approx([0.0] * 3)
+
+
 def test_distance_from_the_edge_of_chaos() -> None:
     def edge(name: str, **dense: Any) -> Edge:
         found = edge_of_chaos(_block(name, 2, 100, **dense))

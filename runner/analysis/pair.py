@@ -90,16 +90,18 @@ def dense(pair: Pair, w: float, b: float, width: int, tied: float) -> Pair:
         width: neurons.
         tied: the share of the weights' noise that is held fast; 0: they are independent.
     """
-    covariance = w * math.sqrt(pair.q1) * math.sqrt(pair.q2) * pair.c + b
+    # Samples that are 0 share nothing but the biases, and have no correlation of their own.
+    before = pair.c if pair.q1 and pair.q2 else 0.0
+    covariance = w * math.sqrt(pair.q1) * math.sqrt(pair.q2) * before + b
     q1, q2 = w * pair.q1 + b, w * pair.q2 + b
     c = _bounded(covariance, math.sqrt(q1) * math.sqrt(q2))
-    shares = [w * before / q if q else 0.0 for before, q in ((pair.q1, q1), (pair.q2, q2))]
+    shares = [w * one / q if q else 0.0 for one, q in ((pair.q1, q1), (pair.q2, q2))]
     slopes = np.array([shares[0], math.sqrt(shares[0] * shares[1]), shares[1]])
     both = np.outer(slopes, slopes)
-    spread = both * pair.spread
-    held = tied * both * _of_one_neuron(pair.c, pair.spread)
+    spread = _part(both, pair.spread)
+    held = _part(tied * both, _of_one_neuron(before, pair.spread))
     measured = spread + (_of_one_neuron(c, spread) - held) / width
-    return Pair(q1, q2, c, measured, slopes * pair.shift, Fresh(spread, held, width))
+    return Pair(q1, q2, c, measured, _part(slopes, pair.shift), Fresh(spread, held, width))
 
 
 def activate(pair: Pair, phi: Activation) -> Pair:
@@ -118,6 +120,11 @@ def activate(pair: Pair, phi: Activation) -> Pair:
     bent = 0.5 * np.einsum("ijk,jk->i", after.bends, spread - held / width)
     shift = after.slopes @ pair.shift + bent
     return Pair(*after.seconds, _bounded(after.c, 1.0), measured, shift)
+
+
+def _part(shares: FloatArray, of: FloatArray) -> FloatArray:
+    """So much of something; of what is not known, 0 is 0."""
+    return np.where(shares == 0, 0.0, shares * of)
 
 
 def _of_one_neuron(c: float, spread: FloatArray) -> FloatArray:
