@@ -15,6 +15,7 @@ import pytest
 
 import runner
 from runner.analysis import health
+from runner.analysis.student import Summary, summarise
 from runner.analysis.swept import LAST, WHOLE, curves, jobs, over_depth, swept_keys
 from runner.report import png
 from runner.report.bars import histogram
@@ -362,6 +363,33 @@ def test_depth_is_that_of_each_run(made: Callable[..., Run], tmp_path: Path) -> 
         (2, "Dense", 2, "mlp_dense2"),
         (2, "ReLU or Tanh", 3, "mlp_tanh2"),
     ]
+
+
+def test_only_what_is_drawn_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.analysis import swept
+    from runner.report.panels import panels
+
+    summed: list[int] = []
+
+    def counted(values: Any) -> Summary:
+        summed.append(len(values))
+        return summarise(values)
+
+    monkeypatch.setattr(swept, "summarise", counted)
+    found = {}
+    for count in (400, 1200):
+        runs = jobs([row(n, 0, dict.fromkeys("abc", 1.0)) for n in range(count)])
+        [panel] = panels(runs, swept_keys([one.typed for one in runs]))
+        found[count] = len(summed)
+        summed.clear()
+        assert panel["lines"] == f"8 of {count:,} values"
+    assert found[1200] == found[400]
+
+
+def test_a_text_of_digits_that_no_float_holds_is_no_number() -> None:
+    long = "1" * 400
+    runs = jobs([{"overrides": [f"name={name}", "a=1e3"]} for name in (long, "2", "inf")])
+    assert [one.typed for one in runs] == [{"name": n, "a": 1e3} for n in (long, 2, "inf")]
 
 
 def test_values_of_which_no_run_finished() -> None:

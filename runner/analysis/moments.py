@@ -85,7 +85,7 @@ class CrossMoments:
     def __init__(self, pairs: Iterable[Pair] | None = None) -> None:
         self.names: tuple[str, ...] = ()
         self.n_samples = 0
-        self._asked = None if pairs is None else list(pairs)
+        self._asked = None if pairs is None else dict.fromkeys(pairs)
         self._rank: dict[str, int] = {}
         self._first: dict[str, FloatArray] = {}
         self._buffer: dict[str, FloatArray] = {}

@@ -19,7 +19,7 @@ def _value(text: str) -> Value:
     for kind in (int, float):
         try:
             number = kind(text)
-        except ValueError:
+            return number if math.isfinite(number) else text
+        except (ValueError, OverflowError):  # of many digits: no float holds it
             continue
-        return number if math.isfinite(number) else text
     return text

@@ -76,12 +76,8 @@ def panels(done: Sequence[Job], keys: Mapping[str, Sequence[Value]]) -> Iterator
             notes.append(f"{part_of(len(chosen), len(names), 'layers')} to choose from")
         if len(shown) < len(values):
             notes.append(part_of(len(shown), len(values), "values"))
-        there = set(shown)
-        points = [
-            point
-            for point in curves(done, key, () if pooled else others, preset, list(STATISTICS))
-            if point.value in there
-        ]
+        drawn = _with(done, key, shown)
+        points = list(curves(drawn, key, () if pooled else others, preset, list(STATISTICS)))
         data = _curves(points, key, shown, () if pooled else others)
         if any(len(one.layers) > 2 for one in done):
             lines = [values[index] for index in spread(len(values), _LINES)]
@@ -97,6 +93,12 @@ def panels(done: Sequence[Job], keys: Mapping[str, Sequence[Value]]) -> Iterator
             "kinds": data.get("kinds"),
             "data": data,
         }
+
+
+def _with(done: Sequence[Job], key: str, values: Sequence[Value]) -> list[Job]:
+    """The runs that have one of some values of a key."""
+    wanted = set(values)
+    return [one for one in done if one.typed.get(key, "–") in wanted]
 
 
 def _curves(
@@ -133,8 +135,7 @@ def _series(values: Sequence[Value], others: Sequence[str]) -> str:
 def _deep(done: Sequence[Job], key: str, lines: Sequence[Value], most: int) -> dict[str, Any]:
     """The points over depth as columns: statistic -> kind -> [line, position, layer, mean, …]."""
     statistics = list(STATISTICS)[:4]
-    wanted = set(lines)
-    found = [point for point in over_depth(done, key, statistics) if point.value in wanted]
+    found = list(over_depth(_with(done, key, lines), key, statistics))
     positions: dict[str, set[int]] = {}
     for point in found:
         positions.setdefault(point.kind, set()).add(point.position)
