@@ -210,7 +210,7 @@ def test_equal_digests_are_known_without_outputs(
     # Without that having been said, nothing is called the same whose file is not what it was.
     with pytest.raises(DamagedError, match=r"00-dense1\.parquet: is missing"):
         runner.compare(a, b)
-    monkeypatch.setattr("runner.analysis.compare._SMALL", 0)
+    monkeypatch.setattr("runner.store.layer.LARGE", 0)
     with pytest.raises(DamagedError, match=r"00-dense1\.parquet: is missing"):
         runner.compare(a, b)
 
@@ -231,7 +231,7 @@ def test_a_layer_called_the_same_has_its_file(
         assert "00-l.parquet" in done.stderr
         with monkeypatch.context() as patched:
             # A large file is looked at, and not read; it says so.
-            patched.setattr("runner.analysis.compare._SMALL", 0)
+            patched.setattr("runner.store.layer.LARGE", 0)
             if data == bytes(flipped):
                 [note] = runner.compare(a, b).notes()
                 assert note.startswith("not read")
@@ -274,7 +274,7 @@ def test_damage_in_a_large_file_is_found_by_its_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whose sum is not computed: a flipped bit is refused, or changes nothing that is said."""
-    monkeypatch.setattr("runner.analysis.compare._SMALL", 0)
+    monkeypatch.setattr("runner.store.layer.LARGE", 0)
     x = noise(70_000, 3)
     y = x.copy()
     y[66_000, 2] = 0

@@ -180,7 +180,7 @@ def test_a_neuron_of_a_large_file_is_verified_by_itself(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever bit of header, footer or page flips: it is found, or the values are right."""
-    monkeypatch.setattr(layers, "_LARGE", 0)
+    monkeypatch.setattr(layers, "LARGE", 0)
     layer = load(run_copy).layers["dense1"]
     expected = layer.neuron(1)
     assert np.array_equal(expected, outputs(3)[:, 1])
@@ -215,7 +215,7 @@ def test_a_neuron_of_a_large_file_is_verified_by_itself(
 def test_pages_that_were_exchanged_are_found_by_the_sum(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layers, "_LARGE", 0)
+    monkeypatch.setattr(layers, "LARGE", 0)
     layer = load(run_copy).layers["dense1"]
     assert layer.path is not None
     file = run_copy / layer.path

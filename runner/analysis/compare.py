@@ -26,9 +26,6 @@ from runner.store.read import Run, load
 
 Check = Literal["digests", "files", "bytes"]
 
-_SMALL = 1 << 22
-"""Bytes of a file whose sum costs next to nothing; in a larger one, nearly all of it is pages."""
-
 
 def compare(
     a: str | Path | Run,
@@ -145,19 +142,12 @@ def _layer(a: Layer | None, b: Layer | None, tolerance: Tolerance, check: Check)
     if a.digest == b.digest:
         part.same = part.bits = True
         if check == "files":
-            part.unread = any([_look_at(a), _look_at(b)])
+            for layer in (a, b):
+                layer.look()
+            part.unread = a.is_large or b.is_large
     elif part.by != "shape":
         _outputs(part, a, b, tolerance)
     return part
-
-
-def _look_at(layer: Layer) -> bool:
-    """Refuses a file that is not the layer's; True: it is too large to be read for that."""
-    if layer.path is not None and layer.bytes > _SMALL:
-        layer.check_size()
-        return True
-    layer.check()
-    return False
 
 
 def _outputs(part: Part, a: Layer, b: Layer, tolerance: Tolerance) -> None:
@@ -171,7 +161,7 @@ def _outputs(part: Part, a: Layer, b: Layer, tolerance: Tolerance) -> None:
     if missing:
         part.note = f"outputs not kept in {' and '.join(missing)}: by digest and statistics"
         return
-    left, right = (layer.matrix(check=layer.bytes <= _SMALL) for layer in (a, b))
+    left, right = (layer.matrix(check=not layer.is_large) for layer in (a, b))
     found = differences(unequal(left, right), tolerance)
     rows = min(left.shape[0], right.shape[0])
     part.settle(found, tolerance, rows)

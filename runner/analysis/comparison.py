@@ -125,10 +125,12 @@ class Comparison:
         return str(draw("of_comparison", self))
 
     def table(self) -> list[tuple[str, ...]]:
-        """The parts as text, the heads first."""
+        """The parts as text, the heads first; without columns in which nothing stands."""
         heads = ("part", "shape", "bits", "first", "A", "B", "max abs", "mean abs", "max rel")
         more = ("mean rel", "max ulp", "differ", "NaN", "inf")
-        return [(*heads, *more), *(part.cells() for part in self.parts)]
+        rows = [part.cells() for part in self.parts]
+        used = [at for at in range(len(heads + more)) if any(row[at] for row in rows)]
+        return [tuple(row[at] for at in used) for row in ((*heads, *more), *rows)]
 
     def statistics_table(self) -> list[tuple[str, ...]]:
         """Of layers that differ by their digests alone, the statistics that do; heads first."""

@@ -94,7 +94,7 @@ def marks(layer: Layer, inputs_rms: float, dead: float, saturated: float) -> lis
     if statistics["zero_fraction"] == 1:
         dead = 1.0
     if dead >= DEAD:
-        found.append(Mark("dead", f"{dead:.2g}" if dead < 0.01 else f"{dead:.0%}"))
+        found.append(Mark("dead", f"{dead:.0%}"))
     if layer.kind != "Softmax" and saturated >= SATURATED:
         found.append(Mark("saturated", f"{saturated:.0%}"))
     return found

@@ -82,10 +82,6 @@ def do(args: Namespace) -> int:
 
 def _tell(found: Comparison, in_markdown: bool) -> None:
     lines = [f"{n}: run {run.id} {run.path}" for n, run in (("A", found.a), ("B", found.b))]
-    head, *rows = found.table()
-    # Columns in which nothing stands are for the other comparisons.
-    used = [i for i in range(len(head)) if i < 3 or any(row[i] for row in rows)]
-    table = [[row[i] for i in used] for row in (head, *rows)]
     sections: list[tuple[str, Sequence[object]]] = [
         ("configuration", found.config),
         ("environment", found.environment),
@@ -95,7 +91,7 @@ def _tell(found: Comparison, in_markdown: bool) -> None:
         lines += ["", f"**{title}**", ""] if in_markdown else ["", title]
         lines += [f"- `{item}`" if in_markdown else f"  {item}" for item in items]
     console.out("\n".join(lines) + "\n")
-    _draw(table, in_markdown)
+    _draw(found.table(), in_markdown)
     if statistics := found.statistics_table():
         console.out("")
         _draw(statistics, in_markdown)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 _MOST, _LEAST = 2_000_000, 20_000
 """Values that are read for the histograms of all layers together, and of one at least."""
 
-_SMALL = 1 << 22
-"""Bytes of a file that is read as a whole before anything is shown of it."""
-
 _Table = tuple[list[Column], list[tuple[str, ...]]]
 
 
@@ -36,7 +33,8 @@ def do(args: Namespace) -> int:
     from runner.store import load
 
     run = load(args.run)
-    _check(run)
+    for layer in run.layers.values():
+        layer.look()
     facts = {key: value for key, value in run.metadata.items() if not key.startswith("params.")}
     layers = _layers(run)
     theory = _theory(run) if args.theory else None
@@ -70,19 +68,6 @@ def do(args: Namespace) -> int:
             for key, value in found.items():
                 console.out(console.safe_line(f"  {key:<{width}}  {value}"))
     return 0
-
-
-def _check(run: Run) -> None:
-    """Looks at the files of the outputs, those that are small to the last byte.
-
-    Raises:
-        DamagedError: one is not what was written.
-    """
-    for layer in run.layers.values():
-        if layer.bytes <= _SMALL:
-            layer.check()
-        else:
-            layer.check_size()
 
 
 def _layers(run: Run) -> list[dict[str, Any]]:

@@ -18,7 +18,6 @@ _LAYERS = 24  # of each run
 _ROWS = 2048
 _PRODUCTS = 1.5e10  # that all cross moments may take, some seconds
 _WIDEST = 1024  # neurons: of wider layers the moments alone fill the memory
-_WHOLE = 1 << 22
 
 
 def similarity_chart(page: Page, a: Run, b: Run) -> dict[str, Any] | None:
@@ -73,5 +72,5 @@ def _finite(layer: Layer, sample: Sample, places: NDArray[np.int64]) -> NDArray[
     """(rows, n_neurons), or None where a value is not finite: it has no similarity."""
     if layer.statistics["nonfinite_count"]:
         return None
-    stored = layer.matrix(check=layer.bytes <= _WHOLE)
+    stored = layer.matrix(check=not layer.is_large)
     return stored.parts(sample.ranges)[places]

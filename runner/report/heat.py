@@ -39,9 +39,9 @@ def heat(
     few = max(len(rows), len(columns)) <= 14
     down: Spec = {"field": "row", "type": "nominal", "title": axes[0], "sort": list(rows)}
     across: Spec = {"field": "column", "type": "nominal", "title": axes[1]}
-    across |= {"sort": list(columns), "axis": {"labelAngle": 0 if few else -90, "grid": False}}
+    across["sort"] = list(columns)
+    across["axis"] = {"labelAngle": -40, "labelLimit": 90, "grid": False}
     down["axis"] = {"grid": False, "labelLimit": 110}
-    across["axis"] |= {"labelAngle": -40, "labelLimit": 90}
     color = {
         **quantity("value", title),
         "scale": {"scheme": "viridis", "domain": list(domain), "clamp": True},

@@ -13,13 +13,10 @@ from runner.numerics import TILE
 from runner.report.replay import Replay
 from runner.report.sample import READ, Sample, scattered, thin
 from runner.store import layout
-from runner.store.layer import Layer
+from runner.store.layer import LARGE, Layer
 from runner.store.layout import INPUTS
 from runner.store.matrix.stored import StoredMatrix
 from runner.store.read import Run
-
-_WHOLE = 1 << 22
-"""Bytes of a file whose sum is compared; of a larger one, the checksums of the pages read are."""
 
 _VALUES = 1 << 27
 """Outputs read of all layers together, so that a deep network takes no longer than a wide one."""
@@ -66,7 +63,7 @@ class Material:
         if run.status != layout.FINISHED and layout.INPUTS_FILE not in run.files:
             return None
         path = run.files.unchecked(layout.INPUTS_FILE)
-        if not path.is_file() or path.stat().st_size <= _WHOLE:
+        if not path.is_file() or path.stat().st_size <= LARGE:
             path = run.files.path(layout.INPUTS_FILE)
         return StoredMatrix(path, INPUTS)
 
@@ -156,7 +153,7 @@ class Material:
     def _stored(self, layer: Layer) -> NDArray[Any] | None:
         if layer.path is None:
             return None
-        return layer.matrix(check=layer.bytes <= _WHOLE).parts(self.sample.ranges)
+        return layer.matrix(check=not layer.is_large).parts(self.sample.ranges)
 
     def _read(self, sample: Sample) -> NDArray[Any]:
         if self.inputs_matrix is None:

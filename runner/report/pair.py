@@ -35,7 +35,6 @@ _STATISTICS = {
     "nonfinite_count": "values not finite",
 }
 _READ = 1 << 14  # rows read of each layer
-_WHOLE = 1 << 22
 
 
 @limits.one_blas_thread()
@@ -49,7 +48,7 @@ def page_of_pair(a: Run, b: Run) -> str:
     """
     page = Page()
     found = compare(a, b)
-    heads, *lines = _filled(found.table())
+    heads, *lines = found.table()
     return page.render(
         "pair.html",
         title=f"{_named(a)} and {_named(b)}",
@@ -83,12 +82,6 @@ def page_of_pair(a: Run, b: Run) -> str:
         inputs_differ=any(part.kind == "inputs" and not part.bits for part in found.parts),
         command=f"python -m runner compare {a.id} {b.id}",
     )
-
-
-def _filled(table: Sequence[Sequence[str]]) -> list[list[str]]:
-    """A table, its heads first, without the columns that have nothing in them."""
-    kept = [at for at in range(len(table[0])) if any(line[at] for line in table[1:])]
-    return [[line[at] for at in kept] for line in table]
 
 
 def _named(run: Run) -> str:
@@ -241,14 +234,14 @@ def _rows(found: Comparison, part: Part) -> tuple[Sample, NDArray[Any], NDArray[
     assert a is not None
     assert b is not None
     kept = _some(min(a.kept_rows, b.kept_rows), (a, b), found)
-    left, right = (layer.matrix(check=layer.bytes <= _WHOLE).parts(kept.ranges) for layer in (a, b))
+    left, right = (layer.matrix(check=not layer.is_large).parts(kept.ranges) for layer in (a, b))
     return Sample(max(a.n_samples, b.n_samples), kept.ranges), left, right
 
 
 def _own_rows(layer: Layer, found: Comparison) -> tuple[Sample, NDArray[Any]]:
     """Rows of a layer that has none in common with the other."""
     kept = _some(layer.kept_rows, (layer,), found)
-    rows = layer.matrix(check=layer.bytes <= _WHOLE).parts(kept.ranges)
+    rows = layer.matrix(check=not layer.is_large).parts(kept.ranges)
     return Sample(layer.n_samples, kept.ranges), rows
 
 

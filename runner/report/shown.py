@@ -69,18 +69,10 @@ def of_comparison(found: Comparison) -> str:
     """Two runs: in one sentence, what differs around them, part by part."""
     sections = (("configuration", found.config), ("environment", found.environment))
     lists = "".join(headline(title, *map(str, some)) for title, some in sections if some)
-    tables = "".join(map(_of_parts, (found.table(), found.statistics_table())))
+    parts = (found.table(), found.statistics_table())
+    tables = "".join(table(lines[0], lines[1:]) for lines in parts if lines)
     notes = headline("notes", *found.notes()) if any(found.notes()) else ""
     return f"{headline(found.sentence)}{lists}{tables}{notes}"
-
-
-def _of_parts(lines: Sequence[Sequence[str]]) -> str:
-    """Those of the columns in which anything stands."""
-    if not lines:
-        return ""
-    head, *rows = lines
-    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
-    return table([head[at] for at in used], [[row[at] for at in used] for row in rows])
 
 
 def of_runs(frame: pd.DataFrame) -> str:

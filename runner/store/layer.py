@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from runner.store.matrix.stored import StoredMatrix
     from runner.store.read import Run
 
-_LARGE = 1 << 22  # bytes: hashing less takes a few milliseconds
+LARGE = 1 << 22
+"""Bytes of a file: comparing a smaller one with its sum takes a few milliseconds."""
 
 
 class Layer:
@@ -95,7 +96,7 @@ class Layer:
         if not 0 <= index < self.n_neurons:
             there = f"there is: 0 to {self.n_neurons - 1}"
             raise NotFoundError("neuron", str(index), (), hint=there)
-        if self.bytes >= _LARGE and self.n_neurons <= layout.WIDE:
+        if self.is_large and self.n_neurons <= layout.WIDE:
             from runner.store.matrix.neuron import neuron
 
             found = neuron(self.matrix(check=False), index)
@@ -134,6 +135,11 @@ class Layer:
             raise DamagedError(stored.path, problem)
         return stored
 
+    @property
+    def is_large(self) -> bool:
+        """Whether comparing the file of the outputs with its sum takes its time."""
+        return self.bytes > LARGE
+
     def check(self) -> None:
         """Compares the file of the outputs with its sum, unless that was done before.
 
@@ -157,6 +163,17 @@ class Layer:
             found = "is missing" if size is None else f"has {size} bytes, not {self.bytes}"
             raise DamagedError(path, found)
         self.matrix(check=False)
+
+    def look(self) -> None:
+        """:meth:`check` of a small file, :meth:`check_size` of a large one.
+
+        Raises:
+            DamagedError: it is not what was written.
+        """
+        if self.is_large:
+            self.check_size()
+        else:
+            self.check()
 
     @property
     def weights(self) -> NDArray[Any] | None:
