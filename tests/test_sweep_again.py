@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runner.app.folders import config_directory
 from runner.store.claim.owner import RUN, write_claim
 from runner.store.sweeps import rebuild, sweep_rows
 from runner.store.sweeps.spec import read_spec, spec_text
@@ -187,6 +188,29 @@ def test_what_a_sweep_brings_trusts_nobody(program: Program, warm: Warm) -> None
     assert not (program.folder / "imported").exists()
     (sweep / ".sweep.json").write_text(spec_text({**spec, "hydra": [*spec["hydra"], searchpath]}))
     _sweep(warm, program, searchpath, f"hydra.sweeper.resume={sweep}")
+
+
+def test_a_sweep_of_an_earlier_program_is_taken_up(program: Program, warm: Warm) -> None:
+    sweep, _ = _sweep(warm, program, "data=book_sample", "layers=one_dense", "seeds.seed=0,1")
+    _killed(sweep, 1)
+    spec = {**read_spec(sweep), "config_path": str(config_directory())}
+    for key in ("folder", "points", "settled"):
+        del spec[key]
+    (sweep / ".sweep.json").write_text(spec_text(spec))
+    _, told = _sweep(warm, program, f"hydra.sweeper.resume={sweep}")
+    assert "1 before" in told
+
+
+def test_a_directory_that_goes_away_is_one_line(program: Program, warm: Warm) -> None:
+    (program.folder / "mine.py").write_text(
+        "import shutil\n\n\nclass Gone:\n    def __init__(self, n_inputs):\n        pass\n\n"
+        "    def forward(self, inputs):\n        shutil.rmtree('s')\n        return inputs\n"
+    )
+    layer = ("+layers.x={_target_: mine.Gone}", "trust=[mine]")
+    given = ("data=book_sample", "seeds.seed=0,1", "hydra.sweep.dir=s", *layer)
+    _, told = _sweep(warm, program, *given, code=3)
+    assert told.splitlines()[-1].startswith("runner: cannot write ")
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize("launcher", ["local", "basic"])

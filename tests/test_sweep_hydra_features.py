@@ -16,6 +16,7 @@ from tests.warm import Warm
 CALLS = """
 import json
 import os
+import sys
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
@@ -56,6 +57,8 @@ class Curious:
             raise ZeroDivisionError("as asked")
         with open("seen.txt", "a") as file:
             file.write(os.environ.get("MARK", "no mark"))
+        with open("path.txt", "w") as file:
+            file.write("\\n".join(sys.path))
         self.output = inputs
 """
 LAYER = "+layers.last={_target_:mine.Curious,n_neurons:3,seed:${seeds.seed}}"
@@ -116,6 +119,8 @@ def test_variables_and_the_folder_of_the_job(calls: Program) -> None:
     )  # fmt: skip
     for number in range(3):
         assert (sweep / str(number) / "seen.txt").read_text() == f"job {number}"
+        # Modules are looked for where the reader stands, not where Hydra does.
+        assert str(sweep) not in (sweep / str(number) / "path.txt").read_text()
     assert not (calls.folder / "seen.txt").exists()
     assert _statuses(sweep) == ["FINISHED"] * 3
     assert verify(sweep) == []

@@ -71,12 +71,15 @@ def test_in_step_a_value_may_come_again(program: Program, warm: Warm) -> None:
 
 
 @pytest.mark.parametrize("name", ["launcher", "sweeper"])
-def test_an_experiment_chooses_too_late(program: Program, warm: Warm, name: str) -> None:
-    folder = program.folder / "mine" / "experiment"
+@pytest.mark.parametrize("choice", ["experiment=e", "+other=e"])
+def test_an_experiment_chooses_too_late(
+    program: Program, warm: Warm, choice: str, name: str
+) -> None:
+    folder = program.folder / "mine" / choice.strip("+").partition("=")[0]
     folder.mkdir(parents=True)
     text = f"# @package _global_\ndefaults:\n  - override /hydra/{name}: basic\n"
     (folder / "e.yaml").write_text(text)
-    given = ("-cd", "mine", *SMALL, "experiment=e", "seeds.seed=0,1")
+    given = ("-cd", "mine", *SMALL, choice, "seeds.seed=0,1")
     done = _start(warm, program, *given, code=2)
     assert f"choose hydra/{name} and hydra.{name} on the command line" in done.stderr
     assert not (program.folder / "outputs").exists()

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from omegaconf import DictConfig, Node, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from runner.app.lookups import followed
+from runner.app.lookups import followed, raw_value
 from runner.errors import ConfigError, UntrustedError, clip
 from runner.store import layout
 from runner.store.sweeps import FILES
@@ -88,22 +88,18 @@ def _node(cfg: DictConfig) -> dict[str, Any]:
     """What is looked at of Hydra's own node, as plain values, lookups followed."""
     hydra = cfg._get_node("hydra")
     if not isinstance(hydra, DictConfig) or hydra._is_interpolation() or hydra._is_none():
-        raise ConfigError("hydra", _raw(hydra), _WRITTEN_OUT)
+        raise ConfigError("hydra", raw_value(hydra), _WRITTEN_OUT)
     for key in (*_MAPPINGS, *_FIXED):
         part = hydra._get_node(key)
         if not isinstance(part, DictConfig) or part._is_interpolation() or part._is_none():
-            raise ConfigError(f"hydra.{key}", _raw(part), _WRITTEN_OUT)
+            raise ConfigError(f"hydra.{key}", raw_value(part), _WRITTEN_OUT)
     found = {
         key: followed(hydra._get_node(key), f"hydra.{key}", kept=_NAMES)
         for key in (*_MAPPINGS, "verbose")
     }
     # Names of files, which are to be the same at every look.
-    found["job"]["name"] = _raw(hydra.job._get_node("name"))
-    return {**found, "output_subdir": _raw(hydra._get_node("output_subdir"))}
-
-
-def _raw(node: Any) -> Any:
-    return node._value() if isinstance(node, Node) else node
+    found["job"]["name"] = raw_value(hydra.job._get_node("name"))
+    return {**found, "output_subdir": raw_value(hydra._get_node("output_subdir"))}
 
 
 def _check_logging(key: str, node: Mapping[str, Any], trust: Sequence[Any]) -> None:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, Node, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.app.hints import explain_value
+from runner.app.lookups import raw_value
 from runner.errors import ConfigError, UnknownKeyError, clip
 from runner.schema import BY_TARGET, OPTIONS, Config, left_over
 
@@ -45,7 +46,7 @@ def _check_root(cfg: DictConfig) -> None:
     for key in own:
         meant = _mistyped(key)
         if meant is not None and f"{{{key}" not in str(OmegaConf.to_container(cfg, resolve=False)):
-            raise UnknownKeyError(key, _raw(cfg._get_node(key)), meant, _ROOT)
+            raise UnknownKeyError(key, raw_value(cfg._get_node(key)), meant, _ROOT)
 
 
 def _mistyped(key: str) -> str | None:
@@ -71,7 +72,9 @@ def _complete_group(cfg: DictConfig, group: str) -> None:
     except OmegaConfBaseException as error:
         raise explain_value(error) from None
     if not isinstance(there, DictConfig) or there._is_none() or there._is_missing():
-        raise ConfigError(group, _raw(node), f"needs keys and values: {group}=… takes an option")
+        raise ConfigError(
+            group, raw_value(node), f"needs keys and values: {group}=… takes an option"
+        )
     kind: Any = OmegaConf.get_type(there)
     if kind not in OPTIONS[group].values():
         keys = [str(key) for key in there]
@@ -124,7 +127,3 @@ def _merged(base: Any, node: DictConfig, key: str = "") -> DictConfig:
         raise explain_value(error, within=key) from None
     assert isinstance(merged, DictConfig)
     return merged
-
-
-def _raw(node: Any) -> Any:
-    return node._value() if isinstance(node, Node) else node

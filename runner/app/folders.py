@@ -21,10 +21,15 @@ def plugin_directory() -> Path:
     return Path(runner.__file__).parent / "sweep" / "plugin"
 
 
-def add_current_folder() -> None:
+def add_current_folder(folder: str | None = None) -> None:
     """Lets modules that the user trusts be found beside where they stand, as ``python -m`` does.
 
     Without trust nothing of that folder is to be imported, plugins of Hydra's included.
+
+    Args:
+        folder: where they stand, if ``hydra.job.chdir`` may have left it meanwhile.
     """
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.insert(0, os.getcwd())
+    here = os.getcwd()
+    folder = folder or here
+    if folder not in sys.path and not (folder == here and "" in sys.path):
+        sys.path.insert(0, folder)

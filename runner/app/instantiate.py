@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -15,7 +16,14 @@ class HydraInstantiate:
     """What :class:`runner.forward.targets.Instantiate` asks for.
 
     Called only with targets that the allow-list has let through; Hydra is imported at the first.
+
+    Args:
+        folder: beside which the reader's modules are; None: where this is made, wherever
+            ``hydra.job.chdir`` leads afterwards.
     """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = folder or os.getcwd()
 
     def locate(self, target: str) -> Any:
         """The class or function of that dotted name.
@@ -27,7 +35,7 @@ class HydraInstantiate:
         from hydra.errors import InstantiationException
         from hydra.utils import instantiate
 
-        add_current_folder()
+        add_current_folder(self._folder)
         try:
             # What the reader's code prints is no result of ours.
             with redirect_stdout(sys.stderr):

@@ -36,7 +36,7 @@ def followed(node: Any, key: str, *, kept: Collection[str] = (), depth: int = 0)
         except OmegaConfBaseException:
             return raw
     if not isinstance(node, Container) or node._is_none() or node._is_missing():
-        return node._value() if isinstance(node, Node) else node
+        return raw_value(node)
     if isinstance(node, ListConfig):
         return [
             followed(node._get_node(at), f"{key}[{at}]", kept=kept, depth=depth + 1)
@@ -51,3 +51,8 @@ def followed(node: Any, key: str, *, kept: Collection[str] = (), depth: int = 0)
             else followed(child, f"{key}.{name}", kept=kept, depth=depth + 1)
         )
     return values
+
+
+def raw_value(node: Any) -> Any:
+    """What is written at a node of OmegaConf's, lookups not followed."""
+    return node._value() if isinstance(node, Node) else node

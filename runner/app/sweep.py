@@ -156,7 +156,7 @@ def task(cfg: Any) -> Any:
         job.execute(
             work,
             adopt(directory),
-            HydraInstantiate(),
+            HydraInstantiate(hydra.runtime.cwd),
             own_log=False,
             ended=lambda record: rows.append(job_row(0, "", record)),
         )

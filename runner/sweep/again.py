@@ -19,7 +19,7 @@ from runner.store.sweeps import INDEX_FILE, is_sweep, sweep_rows
 from runner.store.sweeps.spec import SPEC_FILE, read_spec
 from runner.sweep.compose import Composer
 from runner.sweep.places import Row, is_hydras
-from runner.sweep.spec import hydra_overrides, is_same_place, is_trust, sources_of
+from runner.sweep.spec import hydra_overrides, is_same_place, is_trust, sources_of, unless_ours
 
 _OPTION = "hydra.sweeper.resume"
 _OWN = ("hydra.sweeper.", "hydra.launcher.", "hydra/launcher=", "hydra/sweeper=", "hydra.mode=")
@@ -108,7 +108,7 @@ def _check_sources(config: DictConfig, spec: Mapping[str, Any]) -> None:
     """A configuration of the user's own may trust modules: so it has to be named anew, too."""
     now = sources_of(config)
     for key, said in now.items():
-        was = spec[key]
+        was = unless_ours(spec[key])  # earlier programs wrote it out
         if (was and os.path.realpath(was)) == (said and os.path.realpath(said)):
             continue
         option = f"--{key.replace('_', '-')}"

@@ -115,7 +115,8 @@ class Composer:
 
     def overridden_by(self, text: str) -> list[str]:
         """The groups for which the defaults of what an override chooses say ``override``."""
-        group, _, option = text.partition("=")
+        key, _, option = text.partition("=")
+        group = key.lstrip("+").partition("@")[0]
         found = None
         if self._repository is not None and self._repository.group_exists(group):
             found = self._repository.load_config(f"{group}/{option}")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +23,7 @@ from runner import console, limits
 from runner.app.compose import hydra_session
 from runner.app.summary import Summary
 from runner.app.work import warn_of_secrets
-from runner.errors import ConfigError, InterruptedRunError, LostError, WriteError
+from runner.errors import ConfigError, InterruptedRunError, LostError, RunnerError, WriteError
 from runner.store import layout
 from runner.store.claim.remains import sweep_up
 from runner.store.claim.sweep import claim_sweep, release_sweep, retake_sweep
@@ -102,7 +109,7 @@ class Driver:
                 arguments = spec["task"]
                 hydra = stack.enter_context(hydra_session(spec["config_dir"], spec["config_path"]))
                 loader, master = hydra.config_loader, recomposed(hydra, spec, directory)
-                # Which jobs there are was said when it began; and so was by which name.
+                # Which jobs there are was said when it began, and what the directory is called.
                 options = _plain(master.hydra.sweeper)
                 directory = Path(str(master.hydra.sweep.dir)).absolute()
             composer = Composer(loader, master)
@@ -236,10 +243,12 @@ def _saying_how_to_go_on(directory: Path, rows: Rows, total: int) -> Iterator[No
     try:
         yield
     except (InterruptedRunError, LostError, WriteError):
-        done = sum(status == layout.FINISHED for status in rows.statuses.values())
-        console.say(f"{done} of {total} jobs are finished; the rest:")
-        console.say(f"  python -m runner -m {shlex.join(to_say_again(directory))}")
-        console.give(directory)
+        with suppress(RunnerError):  # the directory may be what is lost
+            again = shlex.join(to_say_again(directory))
+            done = sum(status == layout.FINISHED for status in rows.statuses.values())
+            console.say(f"{done} of {total} jobs are finished; the rest:")
+            console.say(f"  python -m runner -m {again}")
+            console.give(directory)
         raise
 
 

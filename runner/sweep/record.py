@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import InterruptedRunError
+from runner.store.files import writing
 from runner.store.sweeps import present, unknown_rows, write_index
 from runner.store.sweeps.job_folders import folders
 from runner.store.sweeps.journal import Journal
@@ -39,9 +40,14 @@ def indexing(directory: Path, rows: Rows) -> Iterator[Callable[[Row], Row]]:
     finally:
         journal.close()
         if not hurried:
-            # A job in flight when a signal came has recorded itself in its run.
-            for row in unknown_rows(directory, rows.directories, rows):
-                rows.add(row)
-            whole = rows.directories <= folders(directory)
-            values = rows.values()
-            write_index(directory, values if whole else list(present(directory, values)))
+            with writing(directory):  # which may be gone
+                _write(directory, rows)
+
+
+def _write(directory: Path, rows: Rows) -> None:
+    # A job in flight when a signal came has recorded itself in its run.
+    for row in unknown_rows(directory, rows.directories, rows):
+        rows.add(row)
+    whole = rows.directories <= folders(directory)
+    values = rows.values()
+    write_index(directory, values if whole else list(present(directory, values)))

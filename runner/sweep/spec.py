@@ -37,10 +37,15 @@ def spec_of(master: DictConfig, arguments: Sequence[str]) -> dict[str, Any]:
 def sources_of(config: DictConfig) -> dict[str, str | None]:
     """``config_path`` and ``config_dir``, as they were typed; None: they were not."""
     sources = {source.provider: source.path for source in config.hydra.runtime.config_sources}
-    main = sources.get("main")
-    # Ours lies somewhere else on another machine, and in another installation.
-    ours = main == str(config_directory())
-    return {"config_path": None if ours else main, "config_dir": sources.get("command-line")}
+    return {
+        "config_path": unless_ours(sources.get("main")),
+        "config_dir": sources.get("command-line"),
+    }
+
+
+def unless_ours(config_path: str | None) -> str | None:
+    """A folder of the reader's; None: ours, wherever it lies in this installation."""
+    return None if config_path == str(config_directory()) else config_path
 
 
 def is_trust(override: str) -> bool:

@@ -181,11 +181,11 @@ def write_index(sweep: Path, rows: Collection[Mapping[str, Any]]) -> None:
 def _kinds_in_runs(
     sweep: Path, rows: Iterable[Mapping[str, Any]], names: AbstractSet[str]
 ) -> dict[str, str]:
-    """Name -> type of columns that are empty in all rows, as far as their runs can tell."""
+    """Name -> type of columns that are empty in all rows, as far as it can be told."""
     from runner.store.parquet import reading
     from runner.store.parquet.columns import kinds
 
-    found: dict[str, str] = {}
+    found = {name: "double" for name in names if name.startswith("metrics.")}
     for row in rows:
         path = sweep / row["directory"] / layout.RUN_FILE
         if (names - found.keys()) & row.keys() and path.exists():
