@@ -369,7 +369,7 @@ def test_what_there_is_not(sweep: Path, tmp_path: Path) -> None:
         aggregate(sweep, KEY, statistics=["rmss"])
     with pytest.raises(NotFoundError):
         aggregate(tmp_path, KEY)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError, match=r"none meets --where seeds\.seed > 99"):
         aggregate(sweep, KEY, where="seeds.seed > 99")
 
 

@@ -390,6 +390,14 @@ def test_shapes_that_differ_are_said_plainly(tmp_path: Path) -> None:
     )
 
 
+def test_targets_are_compared_where_inputs_have_other_shapes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    a, b = (runner.run([f"data.samples={n}", "layers=one_dense"]) for n in (3, 4))
+    assert [part.kind for part in runner.compare(a, b).parts] == ["inputs", "targets", "layer"]
+
+
 def test_precisions_that_differ(tmp_path: Path) -> None:
     outputs = noise(9, 3)
     a = store(tmp_path / "a", {"l": outputs})

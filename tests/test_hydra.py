@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import runner
-from runner.errors import UnknownKeyError
+from runner.errors import ConfigError, UnknownKeyError
 from tests.conftest import ROOT, Program
 
 BARE = f"""
@@ -159,6 +159,34 @@ def test_a_callback_that_leaves(folder: Program) -> None:
     done = folder.start(CALLBACK.replace("Watch}", "Watch, leave: true}"), "trust=[watch]")
     assert done.returncode == 5
     assert set(folder.folder.glob("outputs/2*/*")) == before
+
+
+@pytest.mark.parametrize("mode", [(), ("-m",)])
+def test_a_callback_that_cannot_be_made(folder: Program, mode: tuple[str, ...]) -> None:
+    before = set(folder.folder.glob("outputs/**/*"))
+    for name, reason in (("Nope", "ModuleNotFoundError"), ("Watch, no: 1", "TypeError")):
+        done = folder.start(*mode, CALLBACK.replace("Watch}", f"{name}}}"), "trust=[watch]")
+        assert (done.returncode, done.stdout) == (2, "")
+        [line] = done.stderr.splitlines()
+        assert f"hydra.callbacks.watch._target_=watch.{name[:4]}" in line
+        assert f"cannot be made: {reason}" in line
+    assert set(folder.folder.glob("outputs/**/*")) == before
+
+
+def test_a_file_may_ask_for_a_sweep(folder: Program) -> None:
+    """As in Hydra, where ``hydra.mode`` is a key like any other."""
+    file = folder.folder / "own" / "experiment" / "grid.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seeds.seed: '0,1'}}}\n"
+    )
+    asked = ("-cd", "own", "experiment=grid", "data.samples=3", "layers=one_dense")
+    sweep = folder.run(*asked)
+    assert list(runner.runs(sweep)["params.seeds.seed"]) == [1, 0]
+    assert folder.run("-m", "-cd", "own", f"hydra.sweeper.resume={sweep}") == sweep
+    assert runner.load(folder.run(*asked, "hydra.mode=RUN")).metadata["params.seeds.seed"] == 0
+    with pytest.raises(ConfigError, match=r"hydra\.mode=MULTIRUN"):
+        runner.run(list(asked[2:]), config_dir=str(folder.folder / "own"))
 
 
 def test_a_relative_table_is_meant_from_where_one_stands(folder: Program) -> None:

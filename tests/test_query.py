@@ -64,6 +64,7 @@ def test_refuses_what_is_no_condition(condition: str) -> None:
         ("name seeds.seed", "cannot be read from 'params.seeds.seed' on"),
         ("name = 'a", "a quotation mark is not closed"),
         ("near(name)", "there is no function near"),
+        ("'a' in name", "IN needs values in brackets"),
         ("name = '\udcff'", "no UTF-8"),
     ],
 )

@@ -18,6 +18,7 @@ from runner.store import layout, sums
 from runner.store.claim import claim
 from runner.store.claim.owner import SWEEP, write_claim
 from runner.store.commit import commit
+from runner.store.index import rows
 from runner.store.verify import verify
 from runner.store.write import RunWriter
 from tests.conftest import Program
@@ -176,6 +177,11 @@ def test_a_sweep_without_its_index_is_found(program: Program) -> None:
     assert (finding.path, finding.problem[:10]) == (index, "is missing")
     program.run("-m", f"hydra.sweeper.resume={sweep}")
     assert verify(sweep) == []
+    copied = program.folder / "paper" / index.name
+    copied.parent.mkdir()
+    shutil.copy(index, copied)
+    assert verify(program.folder) == []  # a copy of the table is no sweep
+    assert {row["path"] for row in rows(program.folder)} == {str(sweep / n) for n in "01"}
     # A kill may come before the first line of the journal; the claim tells of it.
     index.unlink()
     write_claim(sweep, SWEEP)

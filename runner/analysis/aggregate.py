@@ -87,7 +87,10 @@ def aggregate(
         every = [every[at] for at in matching(every, where, also=column_of)]
     found = [row for row in every if row["status"] == layout.FINISHED]
     if not found:
-        raise NotFoundError("finished run", str(sweep), (), hint="nothing to compare in it")
+        hint = "nothing to compare in it"
+        if where is not None and not every:
+            hint = f"none meets --where {clip(show(where), 80)}"
+        raise NotFoundError("finished run", str(sweep), (), hint=hint)
     values = _values(by, found)
     groups = _grouped(found, values)
     work = _Work(by, statistics, theory, pair)

@@ -94,10 +94,9 @@ def _inputs(a: Run, b: Run, tolerance: Tolerance) -> list[Part]:
     shapes = (a.inputs_matrix.shape, b.inputs_matrix.shape)
     dtypes = (a.inputs_matrix.dtype.name, b.inputs_matrix.dtype.name)
     part = Part("inputs", shapes=shapes, dtypes=dtypes)
-    if shapes[0] != shapes[1]:
-        return [part]
-    found = differences(unequal(a.inputs_matrix, b.inputs_matrix), tolerance)
-    part.settle(found, tolerance, rows=shapes[0][0])
+    if shapes[0] == shapes[1]:
+        found = differences(unequal(a.inputs_matrix, b.inputs_matrix), tolerance)
+        part.settle(found, tolerance, rows=shapes[0][0])
     return [part, *_targets(a, b, tolerance)]
 
 

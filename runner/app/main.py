@@ -18,7 +18,7 @@ from runner.app.compose import (
     hydra_session,
     speaking_our_words,
 )
-from runner.app.single import run_single
+from runner.app.single import SweepAskedError, run_single
 from runner.app.sources import check_package
 from runner.app.sweep import run_sweep
 from runner.app.typed import check_overrides, trusted_in
@@ -62,7 +62,10 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
         if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
             return run_sweep(hydra, args.config_name, args.overrides)
         _refuse_to_resume(args.overrides)
-        result = run_single(hydra, args.config_name, args.overrides, keep=keep)
+        try:
+            result = run_single(hydra, args.config_name, args.overrides, keep=keep)
+        except SweepAskedError:
+            return run_sweep(hydra, args.config_name, args.overrides, by_file=True)
     console.give(result.directory)
     return 0
 

@@ -81,7 +81,7 @@ def reproduce(
         RunnerError: it cannot be run here.
     """
     if run.status != layout.FINISHED:
-        hint = f"it {run.status}: {run.metadata['error'] or 'no reason is on record'}"
+        hint = f"it is {run.status}: {run.metadata['error'] or 'no reason is on record'}"
         raise NotFoundError("layers in run", run.id, (), hint=hint)
     cfg = _composed(run.config, trust)
     started_in = start_folder(run)

@@ -14,16 +14,18 @@ from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobStatus, run_job
 from hydra.errors import HydraException
-from hydra.types import HydraContext
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.app.allowed import check_log_files, check_printable
 from runner.app.cache import Composition
+from runner.app.callbacks import callbacks_of
 from runner.app.compose import compose, hydra_session
 from runner.app.hints import explain_value
 from runner.app.plain import environment_in, hidden, plain
 from runner.app.remember import composition
+from runner.app.sources import CheckedFiles
 from runner.app.work import carry_out, usual, warn_of_secrets
 from runner.errors import ConfigError, RunnerError, one_line
 from runner.job import Job, Result
@@ -90,6 +92,10 @@ def _texts(overrides: Any) -> list[str]:
     return texts
 
 
+class SweepAskedError(ConfigError):
+    """One run was to be made, of a configuration that makes itself a sweep."""
+
+
 def run_single(
     hydra: Hydra,
     config_name: str | None,
@@ -107,6 +113,14 @@ def run_single(
         overrides if asked else [*overrides, "hydra.mode=RUN"],
         multirun=False,
     )
+    if not asked and CheckedFiles.says_mode:
+        said = compose(hydra, config_name, overrides, multirun=True).hydra.mode
+        if said is RunMode.MULTIRUN:
+            raise SweepAskedError(
+                "hydra.mode",
+                said.name,
+                "is a sweep, for the command line; hydra.mode=RUN is one run",
+            )
     HydraConfig.instance().set_config(cfg)
     pairs = environment_in(cfg, "hydra.run.dir")
     directory, stamped = _directory(cfg)
@@ -119,10 +133,16 @@ def run_single(
         stamped=stamped,
     )
     if not is_usual(cfg):
+        callbacks = callbacks_of(cfg)  # before there is a directory
         return carry_out(
             work,
             lambda claimed, do: _run_by_hydra(
-                hydra, config_name, cfg, claimed, lambda: _hide_and(do, claimed.directory, pairs)
+                hydra,
+                config_name,
+                cfg,
+                callbacks,
+                claimed,
+                lambda: _hide_and(do, claimed.directory, pairs),
             ),
             quiet=quiet,
         )
@@ -244,6 +264,7 @@ def _run_by_hydra(
     hydra: Hydra,
     config_name: str | None,
     cfg: DictConfig,
+    callbacks: Callbacks,
     claimed: Claim,
     do: Callable[[], Result],
 ) -> Result:
@@ -252,7 +273,6 @@ def _run_by_hydra(
     warn_of_secrets(_typed_for_hydra(cfg))
     HydraConfig.instance().set_config(cfg)  # for `${hydra:runtime.output_dir}`
     check_log_files(cfg, "job_logging", claimed.directory)
-    callbacks = Callbacks(cfg)
     with logging_restored(), speaking_of_logging():
         callbacks.on_run_start(config=cfg, config_name=config_name)
         outcome = run_job(

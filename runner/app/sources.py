@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import (
@@ -60,9 +60,11 @@ class CheckedFiles(FileConfigSource):
 
     Attributes:
         beside: the user's folder (``-cd``), which is searched after the one we start from.
+        says_mode: whether a file that was read since a session began sets ``hydra.mode``.
     """
 
     beside: ClassVar[Path | None] = None
+    says_mode: ClassVar[bool] = False
 
     def load_config(self, config_path: str) -> ConfigResult:
         """A file of it, within our limits; see :mod:`runner.app.yaml_file`."""
@@ -81,10 +83,19 @@ class CheckedFiles(FileConfigSource):
                 f"comes first: give yours another name"
             )
         if folder == config_directory():
-            return super().load_config(config_path)
+            return self._noted(super().load_config(config_path), config_path)
         check_file(folder / name)
-        found = super().load_config(config_path)
+        found = self._noted(super().load_config(config_path), config_path)
         return _without_powers(found, config_path) if comes_with_a_run(folder) else found
+
+    @staticmethod
+    def _noted(found: ConfigResult, config_path: str) -> ConfigResult:
+        mode = ("mode",) if config_path.startswith("hydra/") else ("hydra", "mode")
+        node: Any = found.config
+        for key in mode:
+            node = node._get_node(key) if isinstance(node, DictConfig) else None
+        CheckedFiles.says_mode |= node is not None
+        return found
 
 
 class CheckedPackages(ImportlibResourcesConfigSource):
@@ -115,11 +126,13 @@ def checked_sources(beside: str | None) -> Iterator[None]:
     registry = SourcesRegistry.instance()
     before = registry.types
     registry.types = {**before, "file": CheckedFiles, "pkg": CheckedPackages}
-    outer, CheckedFiles.beside = CheckedFiles.beside, Path(beside) if beside else None
+    outer = CheckedFiles.beside, CheckedFiles.says_mode
+    CheckedFiles.beside, CheckedFiles.says_mode = Path(beside) if beside else None, False
     try:
         yield
     finally:
-        registry.types, CheckedFiles.beside = before, outer
+        registry.types = before
+        CheckedFiles.beside, CheckedFiles.says_mode = outer
 
 
 def comes_with_a_run(folder: Path) -> bool:

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -21,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner import console, job
 from runner.app.allowed import check_log_files, check_printable
+from runner.app.callbacks import callbacks_of
 from runner.app.compose import compose
 from runner.app.hints import explain_value
 from runner.app.instantiate import HydraInstantiate
@@ -39,9 +39,18 @@ from runner.store.sweeps import INDEX_FILE, job_row, rebuild
 _OPTIMISING = tuple(f"hydra_plugins.hydra_{name}_sweeper" for name in ("optuna", "ax", "nevergrad"))
 
 
-def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -> int:
-    """Composes the sweep and hands it to the sweeper that was chosen; gives the exit code."""
-    asked = any(text.startswith("hydra.mode=") for text in overrides)
+def run_sweep(
+    hydra: Hydra, config_name: str | None, overrides: Sequence[str], *, by_file: bool = False
+) -> int:
+    """Composes the sweep and hands it to the sweeper that was chosen; gives the exit code.
+
+    Args:
+        hydra: the session.
+        config_name: of the configuration; None: ours.
+        overrides: as they were typed.
+        by_file: a file sets ``hydra.mode``, which then stands in no list of overrides.
+    """
+    asked = by_file or any(text.startswith("hydra.mode=") for text in overrides)
     overrides = list(overrides) if asked else [*overrides, "hydra.mode=MULTIRUN"]
     if "hydra/sweeper=optuna" in overrides:
         _need_optuna()
@@ -49,7 +58,7 @@ def run_sweep(hydra: Hydra, config_name: str | None, overrides: Sequence[str]) -
     _check_objective(cfg)
     HydraConfig.instance().set_config(cfg)
     _check_directory(cfg)
-    callbacks = Callbacks(cfg)
+    callbacks = callbacks_of(cfg)
     callbacks.on_multirun_start(config=cfg, config_name=config_name)
     with speaking_of_options():
         sweeper: Any = Plugins.instance().instantiate_sweeper(

@@ -194,7 +194,7 @@ def _why_no_run(directory: Path, asked: str) -> str:
         count = f"a sweep of {len(jobs)} job{'' if len(jobs) == 1 else 's'}"
         if not jobs:
             return f"{count} that ended; `runner ls` shows those that run"
-        asked = clip(asked, 40, keep_end=True)
+        asked = clip(asked.rstrip("/") or asked, 40, keep_end=True)
         return f"it is {count}: name one, like {asked}/{jobs[0]}; `runner ls {asked}` lists them"
     if (directory / layout.CLAIM_FILE).exists():
         if is_alive(directory):

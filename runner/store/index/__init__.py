@@ -16,6 +16,7 @@ from runner.store.index.known import KnownRows
 from runner.store.run_row import is_complete_without_run_file, read_row
 from runner.store.sums import Files
 from runner.store.sweeps.job_folders import run_folders
+from runner.store.sweeps.spec import SPEC_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +63,10 @@ def run_around(path: str | Path) -> Path | None:
 def sweep_directories(root: str | Path, refused: Refused | None = None) -> Iterator[Path]:
     """Every directory at or below ``root`` that is a sweep's; see :func:`run_directories`."""
 
-    def is_one(_: Path, names: Container[str]) -> bool:
-        return any(name in names for name in sweeps.FILES)
-
     def is_run(folder: Path) -> bool:
         return os.path.exists(folder / layout.RUN_FILE)
 
-    for folder, _ in _places(root, is_one, is_run, refused):
+    for folder, _ in _places(root, _is_sweep, is_run, refused):
         yield folder
 
 
@@ -224,7 +222,13 @@ def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:
 
 
 def _is_run_or_sweep(folder: Path, names: Container[str]) -> bool:
-    return _is_run(folder, names) or any(name in names for name in sweeps.FILES)
+    return _is_run(folder, names) or _is_sweep(folder, names)
+
+
+def _is_sweep(folder: Path, names: Container[str]) -> bool:
+    if not any(name in names for name in sweeps.FILES):
+        return False
+    return SPEC_FILE in names or not sweeps.is_copied_index(folder)
 
 
 def _is_run(folder: Path, names: Container[str]) -> bool:

@@ -113,6 +113,8 @@ def _in_our_words(reason: str, used: Sequence[str]) -> str:
         return f"cannot be read from {used[int(number)] if known else found[1]!r} on"
     if reason.startswith("unrecognized token: "):
         return f"not understood: {reason.removeprefix('unrecognized token: ')}"
+    if reason.startswith("no such table: "):
+        return "IN needs values in brackets; a list is searched as text: tags LIKE '%word%'"
     return reason.replace("no such function: ", "there is no function ")
 
 

@@ -107,6 +107,23 @@ def is_sweep(directory: Path) -> bool:
     return any((directory / name).exists() for name in FILES)
 
 
+def is_copied_index(folder: Path) -> bool:
+    """Whether there is but the index of a sweep, and that is elsewhere: a copy of the table."""
+    from runner.store.parquet import facts, read_rows, reading
+
+    if any((folder / name).exists() for name in (SPEC_FILE, JOURNAL_FILE)):
+        return False
+    path = folder / INDEX_FILE
+    try:
+        with reading(path, read_file(path)) as file:
+            if not facts(file.metadata.metadata).get(FACT_SWEEP_ID):
+                return False  # of another sweeper, whose sweeps have no more
+            rows = read_rows(path, file)
+    except (OSError, RunnerError):
+        return False  # it is told of
+    return not any((folder / row["directory"]).is_dir() for row in rows)
+
+
 def known_rows(sweep: Path) -> dict[int, dict[str, Any]]:
     """Number -> row, of every job that the index or the journal knows; the journal is newer."""
     rows = {row["number"]: row for row in _index_rows(sweep)}

@@ -1,0 +1,31 @@
+"""The callbacks that a configuration names, made as Hydra makes them."""
+
+from __future__ import annotations
+
+import re
+
+from hydra._internal.callbacks import Callbacks
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+
+from runner.errors import ConfigError, one_line
+
+
+def callbacks_of(cfg: DictConfig) -> Callbacks:
+    """The callbacks of ``hydra.callbacks``, in order.
+
+    Raises:
+        ConfigError: there is no such class, or it can't be made.
+    """
+    try:
+        return Callbacks(cfg)
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        found = re.search(r"full_key: (hydra\.callbacks\.\S+)", str(error))
+        key = found[1] if found else "hydra.callbacks"
+        target = OmegaConf.select(cfg, f"{key}._target_", default="…")
+        reason = str(error).partition("\n")[0] if cause is error else f"{cause}"
+        reason = one_line(f"{type(cause).__name__}: {reason}", 100)
+        raise ConfigError(f"{key}._target_", target, f"cannot be made: {reason}") from None
