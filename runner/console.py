@@ -208,15 +208,6 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``12 ms``, ``3.4 s``, ``2 min 5 s``."""
-    if seconds < 0.1:
-        return f"{seconds * 1000:.2g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-
-
 def is_number(cell: str) -> bool:
     """Whether a cell begins with a number, so that it belongs to the right."""
     first = cell.split()[0] if cell.split() else ""

@@ -233,6 +233,15 @@ def show(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``12 ms``, ``3.4 s``, ``2 min 5 s``."""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.2g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
 def clip(text: str, limit: int, *, keep_end: bool = False) -> str:
     """Text on one line, shortened to ``limit`` characters with an ellipsis."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -17,6 +17,7 @@ import runner
 from runner.analysis import health
 from runner.analysis.student import Summary, summarise
 from runner.analysis.swept import LAST, WHOLE, curves, jobs, over_depth, swept_keys
+from runner.errors import duration
 from runner.report import png
 from runner.report.bars import histogram
 from runner.report.charts import table, themed
@@ -114,6 +115,8 @@ def test_numbers_as_a_page_says_them() -> None:
     values = (1200, 0.25, -1.5e-5, 3e20, float("-inf"), float("nan"), None)
     assert [*map(number, values)] == ["1,200", "0.25", "−1.5e−5", "3e+20", "−∞", "–", "–"]
     assert number(1 / 3, digits=9) == "0.333333333"
+    times = (0.012, 3.44, 119.0, 125.7, 5400.0)
+    assert [*map(duration, times)] == ["12 ms", "3.44 s", "119 s", "2 min 5 s", "90 min 0 s"]
 
 
 def test_only_some_rows_are_read(made: Callable[..., Run]) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from runner import console
-from runner.errors import clip
+from runner.errors import clip, duration
 from runner.store import layout
 
 _MOST_FINISHED = 5
@@ -89,8 +89,8 @@ class Summary:
         parts += [f"{told.reused} reused"] if told.reused else []
         left = total - told.finished - told.failed
         parts += [f"{left} not done"] if left else []
-        each = f", {console.duration(seconds / self._done)} a job" if self._done else ""
-        console.say(f"{', '.join(parts)} in {console.duration(seconds)}{each}")
+        each = f", {duration(seconds / self._done)} a job" if self._done else ""
+        console.say(f"{', '.join(parts)} in {duration(seconds)}{each}")
 
     def _draw(self) -> None:
         if self._bar is None:
@@ -157,7 +157,7 @@ def _table_of(rows: Sequence[Row], point: Callable[[Row], str]) -> str:
                 point(row),
                 layer.removeprefix("layers."),
                 *("" if value is None else console.number(value) for value in values),
-                "" if row["seconds"] is None else console.duration(row["seconds"]),
+                "" if row["seconds"] is None else duration(row["seconds"]),
             ]
         )
     return console.table([head.removeprefix("metrics.") for head in heads], cells)

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner import console, job
 from runner.app.instantiate import HydraInstantiate
-from runner.errors import RunnerError
+from runner.errors import RunnerError, duration
 from runner.job import Job, Result
 from runner.store import layout
 from runner.store.claim import Claim, claim
@@ -101,7 +101,7 @@ def show(result: Result, plan: job.Plan) -> None:
             f"{row['n_samples']} x {row['n_neurons']}",
             console.number(row["mean"]),
             console.number(row["std"]),
-            console.duration(row["seconds"]),
+            duration(row["seconds"]),
         )
         for row in result.layers
     ]
@@ -110,4 +110,4 @@ def show(result: Result, plan: job.Plan) -> None:
         console.say(f"{name} {console.number(value)}")
     for note in result.notes:
         console.say(f"note: {note}")
-    console.say(f"finished in {console.duration(result.seconds)}")
+    console.say(f"finished in {duration(result.seconds)}")

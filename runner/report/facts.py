@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from runner.analysis.changes import leaves
-from runner.errors import show
-from runner.report.page import number, seconds
+from runner.errors import duration, show
+from runner.report.page import number
 from runner.store.read import Run
 
 Fact = tuple[str, str]
@@ -29,7 +29,7 @@ def headline(run: Run) -> list[Fact]:
             facts.append((key.removeprefix("metrics."), number(value)))
     begun, ended = run.metadata["start_time"], run.metadata["end_time"]
     if begun and ended:
-        facts.append(("took", seconds(max((ended - begun).total_seconds(), 0.0))))
+        facts.append(("took", duration(max((ended - begun).total_seconds(), 0.0))))
     return facts
 
 

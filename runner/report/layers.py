@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from runner import limits
 from runner.analysis.expectation import Expectation, rms
 from runner.analysis.health import Mark
+from runner.errors import duration
 from runner.report import bars, charts, cloud, png
 from runner.report.drawing import weights_shown
-from runner.report.page import number, seconds
+from runner.report.page import number
 from runner.report.plane import Plane
 from runner.report.sample import part_of, scattered
 from runner.store.layer import Layer
@@ -80,7 +81,7 @@ def statistics(
         rows.append(("dead neurons", f"{round(dead * layer.n_neurons):,} of {layer.n_neurons:,}"))
     if saturated == saturated:
         rows.append(("saturated", f"{100 * saturated:.3g} % of values"))
-    rows += [("precision", layer.dtype), ("computed in", seconds(layer.seconds))]
+    rows += [("precision", layer.dtype), ("computed in", duration(layer.seconds))]
     if layer.path:
         rows.append(("on disk", limits.size(layer.bytes)))
     return rows

@@ -120,6 +120,12 @@ class Material:
         for layer in self.layers:
             yield layer, next(again, None)
 
+    def outputs_of(self, name: str) -> NDArray[Any] | None:
+        """Those of one layer; no other one's are read."""
+        if self.has_outputs:
+            return self._stored(self.run.layers[name])
+        return next((rows for layer, rows in self.outputs() if layer.name == name), None)
+
     @cached_property
     def computed(self) -> NDArray[np.int64]:
         """Positions among the rows of ``sample`` for which outputs are computed again."""

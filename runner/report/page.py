@@ -147,11 +147,6 @@ def number(value: Any, digits: int = 4) -> str:
     return text.replace("-", "−")
 
 
-def seconds(value: float) -> str:
-    """A length of time: ``12 ms``, ``3.4 s``."""
-    return f"{value * 1000:.2g} ms" if value < 0.1 else f"{value:.3g} s"
-
-
 @cache
 def _environment() -> Environment:
     try:

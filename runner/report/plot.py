@@ -102,7 +102,7 @@ def plot(what: Layer | Run, kind: str | None = None) -> Plot:
         _, note, spec = drawn[0 if kind == "plain" else -1]
         return Plot(spec, f"The data of {what.metadata['name'] or what.id}", note)
     material = Material(what.run)
-    rows = next((rows for layer, rows in material.outputs() if layer.name == what.name), None)
+    rows = material.outputs_of(what.name)
     if rows is None:
         reason = material.replay.stopped or "none were kept"
         raise NotFoundError("outputs of layer", what.name, (), hint=str(reason))

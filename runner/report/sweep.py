@@ -8,9 +8,9 @@ from pathlib import Path
 
 from runner.analysis.swept import Job, Row, is_seed, jobs, swept_keys
 from runner.analysis.typed import Value
-from runner.errors import NotFoundError, clip
+from runner.errors import NotFoundError, clip, duration
 from runner.report import charts
-from runner.report.page import Page, number, seconds
+from runner.report.page import Page, number
 from runner.report.panels import KEYS, axes_of, panels
 from runner.report.runs_table import runs_table
 from runner.store import layout
@@ -109,7 +109,7 @@ def _headline(
         facts.append(("layers", few if few == many else f"{few} – {many}"))
     times = [row[name] for row in found for name in ("start_time", "end_time") if row.get(name)]
     if times:
-        facts.append(("took", seconds((max(times) - min(times)).total_seconds())))
+        facts.append(("took", duration((max(times) - min(times)).total_seconds())))
     return facts
 
 
