@@ -636,6 +636,7 @@ def test_the_object_for_notebooks(tmp_path: Path) -> None:
     frame = found.frame()
     assert frame["part"].tolist() == ["inputs", "targets", "layer"]
     assert frame["bits"].tolist() == [True, True, False]
+    assert frame["sample"].dtype == "Int64"
     assert frame["value_a"].tolist()[2] == float(noise(9, 3)[0, 0])
     page = found._repr_html_()
     assert "<table>" in page

@@ -225,7 +225,7 @@ def test_a_class_that_works_in_place(folder: Program) -> None:
         ("more.RaisesAtFirst", ("RuntimeError", "not even made")),
         ("more.Leaves", ("SystemExit", "0")),
         ("more.Short", ("(300, 1)", "(300, 3)", "layers.mine.n_neurons")),
-        ("more.Nothing", ("AttributeError", "output")),
+        ("more.Nothing", ("returned nothing", "self.output")),
     ],
 )
 def test_a_class_that_fails(folder: Program, target: str, words: tuple[str, ...]) -> None:

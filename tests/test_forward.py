@@ -113,7 +113,8 @@ class Wrong:
             raise ZeroDivisionError("by zero")
         if self.what == "exit":
             raise SystemExit(0)
-        return {"width": inputs[:, :1], "text": "no array"}[self.what]
+        given = {"width": inputs[:, :1], "rows": inputs[:3], "text": "no array", "nothing": None}
+        return given[self.what]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,9 @@ class Wrong:
         ("raise", "layer bad raised ZeroDivisionError: by zero"),
         ("exit", "layer bad raised SystemExit"),
         ("width", r"shape \(10, 1\), expected \(10, 2\).*layers\.bad\.n_neurons"),
+        ("rows", r"shape \(3, 2\), expected \(10, 2\); each row of its inputs needs one"),
         ("text", "layer bad gave a str"),
+        ("nothing", r"layer bad gave no outputs: .* set no self\.output"),
     ],
 )
 def test_a_class_that_fails_is_named(what: str, words: str) -> None:

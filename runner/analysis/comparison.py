@@ -93,10 +93,12 @@ class Comparison:
         return [part.row() for part in self.parts]
 
     def frame(self) -> pd.DataFrame:
-        """The same as a table."""
+        """The same as a table; ``sample`` and ``neuron`` are Int64, as most rows lack them."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows())
+        table = pd.DataFrame(self.rows())
+        places = [name for name in ("sample", "neuron") if name in table]
+        return table.astype(dict.fromkeys(places, "Int64"))
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain values."""

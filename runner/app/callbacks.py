@@ -8,7 +8,8 @@ from hydra._internal.callbacks import Callbacks
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from runner.errors import ConfigError, one_line
+from runner.app.instantiate import why_not
+from runner.errors import ConfigError
 
 
 def callbacks_of(cfg: DictConfig) -> Callbacks:
@@ -26,6 +27,5 @@ def callbacks_of(cfg: DictConfig) -> Callbacks:
         found = re.search(r"full_key: (hydra\.callbacks\.\S+)", str(error))
         key = found[1] if found else "hydra.callbacks"
         target = OmegaConf.select(cfg, f"{key}._target_", default="…")
-        reason = str(error).partition("\n")[0] if cause is error else f"{cause}"
-        reason = one_line(f"{type(cause).__name__}: {reason}", 100)
-        raise ConfigError(f"{key}._target_", target, f"cannot be made: {reason}") from None
+        reason = f"cannot be made: {why_not(str(target), cause)}"
+        raise ConfigError(f"{key}._target_", target, reason) from None

@@ -9,7 +9,23 @@ from contextlib import redirect_stdout
 from typing import Any
 
 from runner.app.folders import add_current_folder
-from runner.errors import ConfigError, UntrustedError, clip, one_line
+from runner.errors import ConfigError, UntrustedError, clip, nearest, one_line
+
+
+def why_not(target: str, cause: BaseException) -> str:
+    """Why a class or function was not to be had, in a few words.
+
+    Args:
+        target: its dotted name.
+        cause: what importing or calling it raised.
+    """
+    module, _, name = target.rpartition(".")
+    # Python's own words tell of a package, since the name was tried as one of its modules.
+    if isinstance(cause, ModuleNotFoundError) and cause.name == target and module in sys.modules:
+        there = nearest(name, [word for word in vars(sys.modules[module]) if word[0] != "_"])
+        meant = f": did you mean {clip(there, 40)}?" if there else ""
+        return f"there is no {clip(name, 40)} in {clip(module, 40)}{meant}"
+    return one_line(f"{type(cause).__name__}: {cause}", 100)
 
 
 class HydraInstantiate:
@@ -41,8 +57,7 @@ class HydraInstantiate:
             with redirect_stdout(sys.stderr):
                 found = _locate(target)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs the reader's code
-            cause = error.__cause__ or error
-            reason = one_line(f"{type(cause).__name__}: {cause}", 100)
+            reason = why_not(target, error.__cause__ or error)
             raise ConfigError("_target_", target, f"cannot be imported: {reason}") from None
         try:
             instantiate({"_target_": target, "_partial_": True})

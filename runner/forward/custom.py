@@ -88,7 +88,12 @@ class CustomLayer:
         inputs = inputs.copy()
         with self._rules(), redirect_stdout(sys.stderr), _blamed_on(self.name):
             result = self._layer.forward(inputs)
-            outputs = self._layer.output if result is None else result
+            outputs = getattr(self._layer, "output", None) if result is None else result
+        if outputs is None:
+            raise LayerFailedError(
+                f"layer {self.name} gave no outputs: "
+                "its forward() returned nothing and set no self.output"
+            )
         expected = (len(inputs), self.n_neurons)
         if not isinstance(outputs, np.ndarray) or outputs.dtype.kind not in "fiub":
             kind = type(outputs).__name__
@@ -96,7 +101,11 @@ class CustomLayer:
         if outputs.shape != expected:
             raise LayerFailedError(
                 f"layer {self.name} gave outputs of shape {outputs.shape}, expected {expected}; "
-                f"say the width with layers.{self.name}.n_neurons"
+                + (
+                    f"say the width with layers.{self.name}.n_neurons"
+                    if outputs.ndim == 2 and len(outputs) == len(inputs)
+                    else "each row of its inputs needs one of its outputs"
+                )
             )
         # A copy again: the class may keep and reuse its array.
         return np.array(outputs, dtype=self._rule.dtype, order="C")
