@@ -107,7 +107,8 @@ def test_points_that_are_drawn_or_looked_for_stay_what_they_were(
     text = "defaults:\n  - /schema/layers@dense1: dense\n  - _self_\ndense1:\n  n_neurons: 3\n"
     for name in ("xa", "xb"):
         (mine / "layers" / f"{name}.yaml").write_text(text)
-    points = ("seeds.seed=shuffle(range(20))", "layers=glob(x*)", "data=book_sample")
+    tags = f"tags=shuffle({[*range(100, 120)]})".replace(" ", "")
+    points = ("seeds.seed=shuffle(range(20))", "layers=glob(x*)", "data=book_sample", tags)
     sweep, _ = _sweep(warm, program, *points, "-cd", "mine")
     was = [row["overrides"] for row in sweep_rows(sweep)]
     assert len(was) == 40

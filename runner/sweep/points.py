@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from hydra.errors import HydraException
 
 from runner.app.hints import translate
 from runner.errors import ConfigError, UsageError, clip
+
+_SHUFFLE = re.compile(r"shuffle\s*\(")
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ def settled(
     for text, override in zip(arguments, _parsed(arguments, loader), strict=True):
         _check_length(override, most)
         value: Any = override._value
-        if isinstance(value, Glob) or getattr(value, "shuffle", False):
+        # Of a list that is shuffled nothing tells, once it is read.
+        if isinstance(value, Glob) or _SHUFFLE.search(text):
             key = override.get_key_element()
             values = [value.partition("=")[2] for value in _values(override, key)]
             text = f"{key}={','.join(values)}"
