@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -227,8 +228,13 @@ def test_a_job_that_somebody_is_at_is_left_alone(
     was = sorted((sweep / "0").rglob("*"))
     again = (f"hydra.sweeper.resume={sweep}", f"hydra/launcher={launcher}")
     _, told = _sweep(warm, program, *again, code=1)
-    assert "job 0 is being done by another process" in told
+    assert "job 0 is still running\n" in told
     assert sorted((sweep / "0").rglob("*")) == was
+    # In another container nobody can tell.
+    owner = json.loads((sweep / "0" / ".claim").read_text())
+    (sweep / "0" / ".claim").write_text(json.dumps({**owner, "namespace": -1}))
+    _, told = _sweep(warm, program, *again, code=1)
+    assert "in a container; if it is not, delete its .claim\n" in told
 
 
 def test_a_run_that_cannot_be_read_is_left_alone(program: Program, warm: Warm) -> None:

@@ -15,7 +15,7 @@ from runner.errors import ConfigError, RunnerError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import Claim, claim
-from runner.store.claim.owner import is_alive, read_claim
+from runner.store.claim.owner import is_alive, read_claim, told_alive
 from runner.store.claim.remains import is_abandoned, remove
 from runner.store.commit import tidy_up
 from runner.store.sweeps import job_row, row_of_run
@@ -131,7 +131,7 @@ class Places:
     def _check_free(self, directory: Path) -> None:
         """Sees to it that nobody who lives is at the job."""
         if self._is_inside(directory) and is_alive(directory):
-            raise UsageError(f"job {directory.name} is being done by another process")
+            raise UsageError(f"job {directory.name} is {told_alive(directory)}")
 
     def _is_ours(self, directory: Path) -> bool:
         """Whether this process has claimed the directory and left no run in it."""
