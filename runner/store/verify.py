@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from runner.errors import AccessError, DamagedError, NotFoundError, RunnerError, unreadable
@@ -95,18 +96,26 @@ def _sweep(directory: Path) -> Iterator[Finding]:
         except OSError as error:
             yield _finding(unreadable(directory / name, error), directory)
     whole = (directory / INDEX_FILE).exists() and not is_alive(directory)
+    going = cache(_going)
     for row in known.values():
         run = directory / row["directory"]
         file = run / layout.RUN_FILE
         if whole and row["run_id"] and not row["reused"] and not run.exists():
-            # Unless somebody is deleting it, or was when they were killed.
-            if not any(run.parent.glob(f".{run.name}.deleted-*")):
+            if run.name not in going(run.parent):
                 yield Finding(run, f"is missing, and {INDEX_FILE} tells of it")
         elif row["run_id"] and file.exists():
             # A run that is damaged itself has been told of.
             with suppress(RunnerError, OSError):
                 if Run(file.parent).id != row["run_id"]:
                     yield Finding(file, f"is not the run that {INDEX_FILE} tells of")
+
+
+def _going(folder: Path) -> set[str]:
+    """Names of what somebody is deleting in a folder, or was when they were killed."""
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(folder)
+    return {name[1:].rpartition(".deleted-")[0] for name in names if name.startswith(".")}
 
 
 def _is_over(sweep: Path) -> bool:
