@@ -153,6 +153,9 @@ def test_data_of_a_chart_are_csv() -> None:
 def test_charts_take_anything() -> None:
     for values in (np.array([]), np.array([2.0, 2.0]), np.array([np.inf, np.nan, 1.0])):
         json.dumps(histogram(values, "output"), allow_nan=False)
+    for several in ([1e17, 1e17 + 16], [-1.7e308, 1.7e308, 0.0], [5e-324, 0.0], [1 / 3] * 3):
+        rows = histogram(np.array(several), "output")["data"]["values"].splitlines()[1:]
+        assert sum(float(row.split(",")[2]) for row in rows) == pytest.approx(1)
     spec = themed(scatter(np.array([[0.0, 1.0]]), ("a", "b"), classes=np.array([1])))
     assert "var(--" not in json.dumps(spec)
 
@@ -275,6 +278,12 @@ def test_odd_runs(made: Callable[..., Run], overrides: list[str], words: list[st
     for word in words:
         assert word in text
     assert len(text) < 4_000_000
+
+
+def test_numbers_at_the_ends_of_float64(made: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "ends.csv").write_text("a,b\n-1.7e308,1e308\n1.7e308,-1e308\n1e-320,5e-324\n")
+    run = made("data=table", "data.path=ends.csv", "numerics=float64")
+    assert "their squares, are not all finite" in page_of(run)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def _predictions(
     described: list[dict[str, Any]], moments: NDArray[np.float64], pair: _Two | None
 ) -> list[Prediction]:
     if not np.isfinite(moments).all():
-        reason = "the inputs are not all finite"
+        reason = "the inputs, or their squares, are not all finite"
         return [unpredicted(one["name"], one["kind"], reason) for one in described]
     if pair is None:
         return predict(described, moments)
@@ -170,8 +170,9 @@ def _two_inputs(run: Run, pair: tuple[int, int] | None) -> _Two | None:
     rows = run.inputs_matrix.parts([range(sample, sample + 1) for sample in sorted(pair)])
     x, y = rows.astype(np.float64)
     c = outputs.cosine(x, y)
+    with np.errstate(over="ignore"):
+        seconds = float(np.square(x).mean()), float(np.square(y).mean())
     # Rounding alone leads out of -1..1.
-    seconds = float(np.square(x).mean()), float(np.square(y).mean())
     return None if math.isnan(c) else (min(max(c, -1.0), 1.0), seconds)
 
 
@@ -206,9 +207,10 @@ def _described(config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
 
 def _input_moments(batches: Iterable[NDArray[Any]]) -> NDArray[np.float64]:
     """Mean square of each sample's features, or as many quantiles of them with the same mean."""
-    moments: NDArray[np.float64] = np.concatenate(
-        [np.square(b, dtype=np.float64).mean(axis=1) for b in batches]
-    )
+    with np.errstate(over="ignore"):
+        moments: NDArray[np.float64] = np.concatenate(
+            [np.square(b, dtype=np.float64).mean(axis=1) for b in batches]
+        )
     if len(moments) <= _QUANTILES or not np.isfinite(moments).all():
         return moments
     places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES

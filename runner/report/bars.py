@@ -80,5 +80,10 @@ def bins(
     if not low < high:
         half = max(abs(low), 1.0) * 0.01
         low, high = low - half, high + half
-    counts, edges = np.histogram(values.astype(np.float64), bins=number, range=(low, high))
-    return edges, counts
+    least = 2 * number * float(np.spacing(max(abs(low), abs(high))))
+    if high - low < least:  # no more floats than bars
+        low, high = low - least, high + least
+    # Halves, whose difference is never beyond the largest float.
+    halves = values.astype(np.float64) / 2
+    counts, edges = np.histogram(halves, bins=number, range=(low / 2, high / 2))
+    return edges * 2, counts

@@ -50,10 +50,11 @@ def plane_over(inputs: NDArray[Any], replay: Replay, most: int) -> Plane | None:
     if not len(finite) or not replay.layers:
         return None
     low, high = finite.min(axis=0), finite.max(axis=0)
-    extent = high - low
-    # A column of one value, or a single sample, still has a plane around it.
-    extent = np.where(extent > 0, extent, max(float(extent.max()), 1.0))
-    low, high = low - _MARGIN * extent, high + _MARGIN * extent
+    with np.errstate(over="ignore"):
+        extent = high - low
+        # A column of one value, or a single sample, still has a plane around it.
+        extent = np.where(extent > 0, extent, max(float(extent.max()), 1.0))
+        low, high = low - _MARGIN * extent, high + _MARGIN * extent
     if not np.isfinite([low, high]).all():
         return None
     side = int(replay.affordable(24 * 24, most * most, _PRODUCTS) ** 0.5)

@@ -72,4 +72,7 @@ def _placed(page: Page, card: Card) -> dict[str, Any]:
 
 def _inputs_rms(material: Material) -> float:
     finite = material.inputs[np.isfinite(material.inputs)].astype(np.float64)
-    return float(np.sqrt(np.square(finite).mean())) if finite.size else math.nan
+    largest = float(np.abs(finite).max(initial=0.0))
+    # Squares of what is very large, or small, have no float64.
+    scaled = finite / (largest or 1.0)
+    return largest * float(np.sqrt(np.square(scaled).mean())) if finite.size else math.nan
