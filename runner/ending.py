@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from runner import console
 from runner.errors import (
@@ -47,7 +47,8 @@ def _leave(code: int) -> int:
     console.say("runner: interrupted")
     if threading.active_count() > 1:
         # A product that is in the works cannot be ended, only left.
-        sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
         os._exit(code)
     return code
 

@@ -221,6 +221,13 @@ def test_questions(folder: Program) -> None:
         assert done.returncode == 0, done.stderr
         assert "spiral" in done.stdout or "hydra" in done.stdout.lower()
         assert done.stderr == ""
+    for asked, told in (
+        (("--package", "nope"), "package 'nope' not found in config"),
+        (("--resolve", "name=${oc.env:NOPE}"), "followed: no variable NOPE in the environment"),
+    ):
+        done = folder.start("--cfg", "job", *asked)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(f"{told}\n")
     script = folder.start("-sc", "install=bash")
     assert (script.returncode, "complete" in script.stdout) == (0, True)
     query = folder.start(

@@ -145,7 +145,8 @@ def expectations(
 
 def describe(run: Run) -> list[dict[str, Any]]:
     """The layers of a run as theory takes them."""
-    return [_described(run.config, layer) for layer in run.layers.values()]
+    config = run.config  # read anew whenever it is asked for
+    return [_described(config, layer) for layer in run.layers.values()]
 
 
 def _predictions(

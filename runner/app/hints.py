@@ -114,6 +114,8 @@ def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerErro
 
 def _unresolved(error: InterpolationResolutionError, overrides: Sequence[str]) -> RunnerError:
     ours = explain_value(error)
+    if isinstance(ours, ConfigError) and not ours.key:  # of `--resolve`, which knows no keys
+        return UsageError(f"a lookup cannot be followed: {ours.problem}")
     if isinstance(ours, ConfigError) and ours.key == "_dummy_":  # Hydra's, for an option
         typed = (text.partition("=") for text in overrides)
         ours.key = next((key for key, _, value in typed if value == ours.value), "defaults")

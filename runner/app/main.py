@@ -57,7 +57,8 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
                     if isinstance(error.code, str):
                         raise UsageError(error.code) from None
                     code = 2 if error.code else 0  # Hydra has said why
-            console.give(said.getvalue().removesuffix("\n"))
+            if said.getvalue():
+                console.give(said.getvalue().removesuffix("\n"))
             return code
         if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
             return run_sweep(hydra, args.config_name, args.overrides)

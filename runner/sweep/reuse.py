@@ -54,7 +54,8 @@ class Reuse:
             # One that is damaged, or was taken away since, stands for nothing.
             with suppress(RunnerError, FileNotFoundError):
                 run = load(path)
-                if all(run.metadata.get(key) == value for key, value in now.items()):
+                facts = run.metadata
+                if all(facts.get(key) == value for key, value in now.items()):
                     _check_whole(run)
                     return self._row(number, work, path)
         return None
