@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from runner.app.lookups import followed, raw_value
 from runner.errors import ConfigError, UntrustedError, clip
 from runner.store import layout
-from runner.store.sweeps import FILES
+from runner.store.sweeps import OWN_FILES
 
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 _KNOWN = (*_PLUGINS, "hydra.experimental.callbacks.", "optuna.samplers.")
@@ -172,7 +172,7 @@ def check_job_directory(sweep: str, subdir: str) -> None:
     if not is_below(Path(path), Path(sweep)):
         raise ConfigError(key, subdir, "leads out of the sweep's directory: name one in it")
     first = os.path.relpath(path, sweep).split(os.sep)[0]
-    if first.startswith(".") or first in (*FILES, "multirun.yaml"):
+    if first.startswith(".") or first in OWN_FILES:
         raise ConfigError(key, subdir, "is a name of the sweep's own files: take another")
     if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in subdir.split(os.sep)):
         raise ConfigError(key, subdir, "is too long for a file system: at most 255 bytes a part")
