@@ -256,11 +256,13 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 
 def nearest(asked: str, available: Iterable[str]) -> str | None:
-    """The available name most like the asked one, if any is near."""
+    """The available name most like the asked one, whole or behind its last dot, if any is near."""
     import difflib  # a run without an error does without
 
-    matches = difflib.get_close_matches(asked, list(available), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    names = list(available)
+    whole = {name.rpartition(".")[2]: name for name in reversed(names)} | {n: n for n in names}
+    matches = difflib.get_close_matches(asked, whole, n=1, cutoff=0.6)
+    return whole[matches[0]] if matches else None
 
 
 def _did_you_mean(asked: str, available: tuple[str, ...]) -> str:

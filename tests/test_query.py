@@ -38,6 +38,8 @@ def test_finds(condition: str, expected: list[int]) -> None:
 def test_an_unknown_key_says_which_is_near() -> None:
     with pytest.raises(UnknownKeyError, match=r"did you mean seeds\.seed"):
         matching(ROWS, "seeds.sed < 3")
+    with pytest.raises(UnknownKeyError, match=r"did you mean seeds\.seed"):
+        matching(ROWS, "sed < 3")
     with pytest.raises(
         UnknownKeyError, match=r"no column FINISHED \(text has quotes: 'FINISHED'\)"
     ):

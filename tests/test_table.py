@@ -215,7 +215,7 @@ def test_csv_that_is_no_table(tmp_path: Path, text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("column", "problem"),
     [
-        ("1,x", "is string, not numbers"),
+        ("1,x", "is text, not numbers: give each word a number"),
         ("1,", "has 1 of 2 values missing"),
         ("1,NaN", "has 1 of 2 values missing"),
         ("1,inf", "has inf in row 1 (from 0)"),

@@ -133,6 +133,8 @@ def _array(column: Any) -> Column:
         return Missing(missing)
     dtype = _DTYPES.get(str(column.type))
     if dtype is None:
+        if str(column.type) in ("string", "large_string"):
+            return "is text, not numbers: give each word a number"
         return f"is {column.type}, not numbers"
     chunks = getattr(column, "chunks", [column])
     parts = [
