@@ -16,9 +16,10 @@ import pytest
 
 import runner
 from runner.analysis import expectation
-from runner.analysis.aggregate import FROM_INDEX, STATISTICS, aggregate
+from runner.analysis.aggregate import STATISTICS, aggregate
 from runner.analysis.aggregation import Aggregate
 from runner.analysis.expectation import expectations
+from runner.analysis.indexed import FROM_INDEX
 from runner.analysis.moments import CrossMoments
 from runner.analysis.student import quantile, summarise
 from runner.analysis.theory import predict
@@ -223,6 +224,16 @@ def test_theory_beside_the_measurement(program: Program) -> None:
     ]  # fmt: skip
     # Of both gains together no chi_1 is told.
     assert len(aggregate(sweep, "seeds.seed", theory=True).notes) == 1
+
+
+def test_one_sample_has_no_correlation(program: Program) -> None:
+    sweep = program.run("-m", "data=book_sample", "layers=one_dense", "seeds.seed=0,1")
+    for theory in (False, True):
+        found = aggregate(sweep, "seeds.seed", statistics=["correlation"], theory=theory)
+        assert {cell.summary.n for cell in found.cells if cell.statistic == "correlation"} == {0}
+        assert not [note for note in found.notes if "correlation" in note]
+    done = program.start("show", str(sweep / "0"), "--theory", "--json")
+    assert json.loads(done.stdout)["pair"] is None
 
 
 def test_correlation_beside_its_theory(program: Program) -> None:

@@ -1,6 +1,6 @@
 """A sweep by one of its keys: for every layer and value, mean and spread over the runs.
 
-What the index has is taken from there: :data:`FROM_INDEX` opens no outputs.
+What the index has is taken from there, and no outputs are opened for it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from runner.analysis.expectation import (
     Known,
     describe,
     expectations,
-    rms,
-    second_moment,
 )
+from runner.analysis.indexed import FROM_INDEX, derived, layer_statistics
 from runner.analysis.student import summarise
 from runner.analysis.typed import overrides
 from runner.errors import ConfigError, NotFoundError, UnknownKeyError, clip, show
@@ -35,10 +34,6 @@ from runner.store.index.query import matching
 from runner.store.layer import Layer
 from runner.store.order import Order
 from runner.store.read import Run, load
-
-FROM_INDEX = (*layout.STATISTICS, "second_moment", "rms")
-"""``second_moment`` is the mean square of all outputs, ``rms`` its root: the norm of a sample's
-outputs over the root of their number."""
 
 STATISTICS = (*FROM_INDEX, *outputs.STATISTICS)
 DEFAULT = ("mean", "std", "rms", "zero_fraction")
@@ -254,10 +249,11 @@ class _Work:
         if run is None or "correlation" not in self._from_outputs:
             return None
         pair = self._pair or outputs.telling_pair(run)
-        count = run.inputs_matrix.shape[0]
-        if self._pair and max(pair) >= count:
-            raise ConfigError("--pair", list(pair), f"run {run.id} has {count} samples, from 0")
-        self._pairs[pair] = None
+        if pair is not None:
+            count = run.inputs_matrix.shape[0]
+            if max(pair) >= count:
+                raise ConfigError("--pair", list(pair), f"run {run.id} has {count} samples, from 0")
+            self._pairs[pair] = None
         return pair
 
     def _expect(self, run: Run, pair: tuple[int, int] | None, value: Any) -> dict[str, Expectation]:
@@ -277,23 +273,3 @@ class _Work:
             return outputs.outputs_statistics(layer, self._from_outputs, pair or (0, 1))
         rest = [name for name in self._from_outputs if name != "correlation"]
         return outputs.outputs_statistics(layer, rest) | {"correlation": theory.correlation}
-
-
-def layer_statistics(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Layer -> statistics, from the columns ``layers.NAME.STATISTIC`` of an index."""
-    found: dict[str, dict[str, Any]] = {}
-    for key, value in row.items():
-        if key.startswith("layers.") and value is not None:
-            name, _, statistic = key.removeprefix("layers.").rpartition(".")
-            if statistic in layout.STATISTICS:
-                found.setdefault(name, {})[statistic] = value
-    return found
-
-
-def derived(statistics: Mapping[str, Any]) -> dict[str, float]:
-    """All of :data:`FROM_INDEX`, NaN for what is not there."""
-    values = {name: math.nan if v is None else float(v) for name, v in statistics.items()}
-    values = {name: values.get(name, math.nan) for name in layout.STATISTICS}
-    values["second_moment"] = second_moment(values)
-    values["rms"] = rms(values)
-    return values

@@ -17,18 +17,19 @@ class Outlook:
 
     Attributes:
         rows: one for each layer, as :meth:`runner.analysis.expectation.Expectation.row` gives it.
-        pair: the two samples that the correlation is of.
+        pair: the two samples that the correlation is of; None: there is only one.
         edge: how far the network is from the edge of chaos; None where no theory knows.
     """
 
     rows: list[dict[str, Any]]
-    pair: tuple[int, int]
+    pair: tuple[int, int] | None
     edge: Edge | None
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
         edge = asdict(self.edge) if self.edge else None
-        return {"theory": self.rows, "pair": list(self.pair), "edge_of_chaos": edge}
+        pair = list(self.pair) if self.pair else None
+        return {"theory": self.rows, "pair": pair, "edge_of_chaos": edge}
 
 
 def outlook(run: Run) -> Outlook:
@@ -39,7 +40,6 @@ def outlook(run: Run) -> Outlook:
         DamagedError: they are not what was written.
         ConfigError: a layer whose sizes or scales are missing or not numbers.
     """
-    first, second = telling_pair(run)
-    both = (first, second) if run.inputs_matrix.shape[0] > second else None
-    rows = [one.row() for one in expectations(run, pair=both)]
-    return Outlook(rows, (first, second), edge_of_chaos(describe(run)))
+    pair = telling_pair(run)
+    rows = [one.row() for one in expectations(run, pair=pair)]
+    return Outlook(rows, pair, edge_of_chaos(describe(run)))

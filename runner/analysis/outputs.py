@@ -53,8 +53,13 @@ def outputs_statistics(
     return found
 
 
-def telling_pair(run: Run) -> tuple[int, int]:
-    """The first two samples whose inputs are not 0, among the first 4,096; else 0 and 1."""
+def telling_pair(run: Run) -> tuple[int, int] | None:
+    """The first two samples whose inputs are not 0, among the first 4,096; else 0 and 1.
+
+    None: the run has one sample.
+    """
+    if run.inputs_matrix.shape[0] < 2:
+        return None
     start = next(run.inputs_matrix.batches(_ROWS))
     telling = np.flatnonzero(start.any(axis=1))[:2].tolist()
     return (telling[0], telling[1]) if len(telling) == 2 else (0, 1)

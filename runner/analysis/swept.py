@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.analysis.aggregate import derived, layer_statistics
+from runner.analysis.indexed import derived, layer_statistics
 from runner.analysis.student import Summary, summarise
 from runner.analysis.typed import Value, overrides
 from runner.store.layer import Layer
@@ -174,7 +174,7 @@ def curves(
         key: the one on the axis.
         others: keys whose values make a series of their own.
         layers: their names; :data:`LAST` is one.
-        statistics: of :data:`runner.analysis.aggregate.FROM_INDEX`.
+        statistics: of :data:`runner.analysis.indexed.FROM_INDEX`.
     """
     groups: dict[Value, dict[tuple[Value, ...], list[Job]]] = {}
     for one in runs:

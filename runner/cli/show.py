@@ -141,7 +141,8 @@ def _tell_theory(theory: Outlook) -> None:
     if theory.rows:
         console.out("")
         draw(*_theory_table(theory.rows, "second moment", _SECOND_MOMENT))
-    if any(row["correlation_predicted"] == row["correlation_predicted"] for row in theory.rows):
+    predicted = (row["correlation_predicted"] for row in theory.rows)
+    if theory.pair and any(value == value for value in predicted):
         console.out("")
         say_head("correlation of samples {} and {}".format(*theory.pair))
         draw(*_theory_table(theory.rows, "correlation", _CORRELATION))
