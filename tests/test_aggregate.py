@@ -226,6 +226,20 @@ def test_theory_beside_the_measurement(program: Program) -> None:
     assert len(aggregate(sweep, "seeds.seed", theory=True).notes) == 1
 
 
+def test_a_network_given_other_data_is_the_same_again(program: Program) -> None:
+    sweep = program.run(
+        *("-m", "data=normal", "data.samples=200", "data.features=50", "layers=one_dense"),
+        *("seeds=independent", "seeds.data=0,1,2", "seeds.layers=0,1"),
+    )
+    [apart] = aggregate(sweep, "name", theory=True).theory.values()
+    for seed, sized in (("layers", 1.0), ("data", math.sqrt(2))):
+        for theory in aggregate(sweep, f"seeds.{seed}", theory=True).theory.values():
+            # One network with three sets of data, or two with one.
+            assert theory.error_bar == pytest.approx(
+                apart.error_bar * math.sqrt(2) / sized, rel=0.1
+            )
+
+
 def test_one_sample_has_no_correlation(program: Program) -> None:
     sweep = program.run("-m", "data=book_sample", "layers=one_dense", "seeds.seed=0,1")
     for theory in (False, True):

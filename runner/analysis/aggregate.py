@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.analysis import outputs
 from runner.analysis.aggregation import NOTE_LIMIT, Aggregate, Cell
-from runner.analysis.beside import correlated, together
+from runner.analysis.beside import Beside, correlated, together
 from runner.analysis.columns import column_of
 from runner.analysis.edge import edge_of_chaos
 from runner.analysis.expectation import (
@@ -197,10 +197,10 @@ class _Work:
 
     def group(
         self, value: Any, members: Sequence[Mapping[str, Any]]
-    ) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[Expectation]]]:
+    ) -> tuple[dict[str, dict[str, list[float]]], dict[str, list[Beside]]]:
         """Layer -> statistic -> a value for each run; layer -> what was expected of each run."""
         measured: dict[str, dict[str, list[float]]] = {}
-        expected: dict[str, list[Expectation]] = {}
+        expected: dict[str, list[Beside]] = {}
         for row in members:
             run = None
             layers = layer_statistics(row)
@@ -210,8 +210,9 @@ class _Work:
             pair = self._pair_in(run)
             self._order.add(layers)
             theory = self._expect(run, pair, value) if self._theory and run else {}
+            network = tuple(row.get(f"params.seeds.{key}") for key in ("seed", "layers"))
             for name, one in theory.items():
-                expected.setdefault(name, []).append(one)
+                expected.setdefault(name, []).append(Beside(network, one))
             for name, statistics in layers.items():
                 values = derived(statistics)
                 if values["nonfinite_count"] > 0:

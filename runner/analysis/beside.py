@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.analysis.expectation import Expectation
 from runner.analysis.theory import bars_away
@@ -16,7 +17,7 @@ class Theory:
 
     Attributes:
         predicted: the mean of the runs' predictions at this width.
-        error_bar: of the mean over so many networks.
+        error_bar: of the mean over so many networks; runs of one seed of the weights are one.
         distance: error bars from the prediction to the measurement.
         reason: why there is none, or None.
         chi_1: of an activation, see :class:`runner.analysis.theory.Prediction`; the runs' mean.
@@ -29,25 +30,47 @@ class Theory:
     chi_1: float = math.nan
 
 
-def together(expected: Sequence[Expectation]) -> Theory:
-    """The runs are independent networks: their bars add up in squares."""
+class Beside(NamedTuple):
+    """What was expected of a layer of one run.
+
+    Attributes:
+        network: the same for runs whose weights come from the same seed.
+        of: measurement and prediction.
+    """
+
+    network: Hashable
+    of: Expectation
+
+
+def together(several: Sequence[Beside]) -> Theory:
+    """The second moment's mean over runs."""
+    expected = [one.of for one in several]
     if reason := next((one.prediction.reason for one in expected if one.prediction.reason), None):
         return Theory(math.nan, math.nan, math.nan, reason)
     n = len(expected)
     predicted = sum(one.predicted / n for one in expected)
     measured = sum(one.measured / n for one in expected)
-    bar = math.hypot(*(one.error_bar / n for one in expected))
+    bar = _bar(several, [one.error_bar for one in expected])
     chi_1 = sum(one.prediction.chi_1 / n for one in expected)
     return Theory(predicted, bar, bars_away(measured - predicted, bar), None, chi_1)
 
 
-def correlated(expected: Sequence[Expectation]) -> Theory:
+def correlated(several: Sequence[Beside]) -> Theory:
     """The same of the correlation."""
+    expected = [one.of for one in several]
     n = len(expected)
     predicted = sum(one.correlation_predicted / n for one in expected)
     measured = sum(one.correlation / n for one in expected)
-    bar = math.hypot(*(one.correlation_error / n for one in expected))
+    bar = _bar(several, [one.correlation_error for one in expected])
     distance = bars_away(measured - predicted, bar)
     if n == 1:  # the mean of several is spread evenly by itself
         distance = expected[0].correlation_distance
     return Theory(predicted, bar, distance)
+
+
+def _bar(several: Sequence[Beside], bars: Sequence[float]) -> float:
+    """Independent networks add up in squares; one that was given other data is the same again."""
+    of_each: dict[Hashable, float] = {}
+    for one, bar in zip(several, bars, strict=True):
+        of_each[one.network] = of_each.get(one.network, 0.0) + bar / len(bars)
+    return math.hypot(*of_each.values())
