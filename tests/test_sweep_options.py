@@ -29,9 +29,9 @@ def _sweep(warm: Warm, program: Program, *arguments: str) -> Path:
 REFUSED = [
     (("seeds.seed=range(0,nan)",), "nan is no number"),
     (("seeds.seed=range(0,3,nan)",), "nan is no number"),
-    (("layers.dense1.weight_scale=1,2,1.0",), "1.0 comes 2 times"),
-    (("layers=one_dense,'one_dense'",), "'one_dense' comes 2 times"),
-    (("seeds.seed=1,'1'", "data.samples=3,4"), "'1' comes 2 times"),
+    (("layers.dense1.weight_scale=1,2,1.0",), "1 and 1.0 mean the same: a doubled"),
+    (("layers=one_dense,'one_dense'",), "one_dense and 'one_dense' mean the same"),
+    (("seeds.seed=1,'1'", "data.samples=3,4"), "1 and '1' mean the same"),
     (
         ("seeds.seed=0,0,1", "data.samples=3,3,4", "hydra.sweeper.zip=[seeds.seed,data.samples]"),
         "seeds.seed,data.samples=0,0,1: 0,3 comes 2 times",

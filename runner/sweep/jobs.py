@@ -112,7 +112,7 @@ def _check_doubled(grid: Points, composer: Composer) -> None:
             first = seen.setdefault(tuple(_alike(text) for text in step), at)
             # Whether they do depends on the type of the key, which composing tells.
             if first != at and _composed_alike(grid, axis, first, at, composer):
-                raise axis.doubled(at, 2)
+                raise axis.alike(first, at)
 
 
 def _alike(text: str) -> str:

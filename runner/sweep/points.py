@@ -42,9 +42,22 @@ class Axis:
             at: the step that does.
             times: how often.
         """
-        shown = ",".join(value.partition("=")[2] for value in self.values[at])
-        problem = f"{clip(shown, 30)} comes {times} times: a doubled sweep point"
-        return ConfigError(",".join(self.keys), self.given, problem)
+        return self._refused(f"{self._shown(at)} comes {times} times")
+
+    def alike(self, one: int, other: int) -> ConfigError:
+        """What is wrong with two steps that are written differently and mean the same.
+
+        Args:
+            one: the first of them.
+            other: the second.
+        """
+        return self._refused(f"{self._shown(one)} and {self._shown(other)} mean the same")
+
+    def _shown(self, at: int) -> str:
+        return clip(",".join(value.partition("=")[2] for value in self.values[at]), 30)
+
+    def _refused(self, problem: str) -> ConfigError:
+        return ConfigError(",".join(self.keys), self.given, f"{problem}: a doubled sweep point")
 
 
 @dataclass(frozen=True)
