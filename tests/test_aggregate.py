@@ -231,7 +231,10 @@ def test_a_network_given_other_data_is_the_same_again(program: Program) -> None:
         *("-m", "data=normal", "data.samples=200", "data.features=50", "layers=one_dense"),
         *("seeds=independent", "seeds.data=0,1,2", "seeds.layers=0,1"),
     )
-    [apart] = aggregate(sweep, "name", theory=True).theory.values()
+    found = aggregate(sweep, "name", theory=True)
+    [apart] = found.theory.values()
+    said = "independent networks, and 6 runs have 2 values of seeds.layers"
+    assert len([note for note in found.notes if note.endswith(said)]) == 1
     for seed, sized in (("layers", 1.0), ("data", math.sqrt(2))):
         for theory in aggregate(sweep, f"seeds.{seed}", theory=True).theory.values():
             # One network with three sets of data, or two with one.

@@ -155,7 +155,7 @@ def _grouped(
 def _also_varying(
     groups: Sequence[tuple[Any, Sequence[Mapping[str, Any]]]], by: str
 ) -> Iterator[str]:
-    """A spread is only one over the seeds where nothing else varies."""
+    """A spread is only one over the seeds where nothing else varies, and each has its own."""
     varying: dict[str, None] = {}
     for _, members in groups:
         keys = dict.fromkeys(key for row in members for key in row if key.startswith("params."))
@@ -169,6 +169,12 @@ def _also_varying(
         vary = "varies" if len(varying) == 1 else "vary"
         names = clip(", ".join(varying), 120)
         yield f"the spread is not over the seeds alone: {names} {vary} as well"
+    for _, members in groups:
+        seeds = [row.get("params.seeds.layers") for row in members]
+        if None not in seeds and 1 < len(set(seeds)) < len(seeds):
+            counted = f"{len(seeds)} runs have {len(set(seeds))} values of seeds.layers"
+            yield f"the 95 % interval takes runs for independent networks, and {counted}"
+            return
 
 
 class _Work:
