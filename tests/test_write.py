@@ -63,6 +63,9 @@ def test_every_bit_comes_back(writer: RunWriter, shape: tuple[int, int], dtype: 
     assert stored.read().tobytes() == values.tobytes()
     assert b"".join(block.tobytes() for block in stored.blocks()) == values.tobytes()
     assert stored.column(shape[1] - 1).tobytes() == values[:, -1].tobytes()
+    ranges = [range(at, at + 3) for at in range(1, len(values), 97)]
+    rows = [row for some in ranges for row in some if row < len(values)]
+    assert stored.parts(ranges).tobytes() == values[rows].tobytes()
 
 
 @pytest.mark.parametrize("width", [3, 1025])
@@ -159,6 +162,10 @@ def test_inputs_and_targets_come_back(writer: RunWriter, target: str | None) -> 
         back = stored.other("target")
         assert back.dtype == targets.dtype
         assert np.array_equal(back, targets)
+        assert stored.parts([range(2), range(65_535, 65_538)], "target").tolist() == [
+            *targets[:2],
+            *targets[65_535:65_538],
+        ]
 
 
 def test_wide_inputs_share_a_column(writer: RunWriter) -> None:

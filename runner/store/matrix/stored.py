@@ -121,26 +121,23 @@ class StoredMatrix:
                     part = waiting.popleft()
                     if part.stop > start + count:
                         waiting.appendleft(range(start + count, part.stop))
-                    cuts.append(slice(part.start - start, min(part.stop - start, count)))
+                    cuts.append(range(part.start - start, min(part.stop - start, count)))
                 if cuts:
-                    found += self._cuts(file, group, name, cuts)
+                    found.append(self._cut(file, group, name, cuts))
                 start += count
         return np.concatenate(found[1:] or found)
 
-    def _cuts(
-        self, file: Any, group: int, name: str | None, cuts: Sequence[slice]
-    ) -> Iterator[NDArray[Any]]:
-        """Some rows of one row group, each a copy, so that the rest goes."""
+    def _cut(self, file: Any, group: int, name: str | None, cuts: Sequence[range]) -> NDArray[Any]:
+        """Some rows of one row group: a copy, so that the rest goes."""
+        rows = np.concatenate([np.arange(cut.start, cut.stop) for cut in cuts])
         if name:
-            column = self._named(file, group, name)
-            yield from (column[cut].copy() for cut in cuts)
-            return
+            column: NDArray[Any] = self._named(file, group, name)[rows]
+            return column
         self.make_sure_of_memory(self.groups[group], self.shape[1])
         stored = file.read_row_group(group, columns=self.names)
-        for cut in cuts:
-            block = np.empty((cut.stop - cut.start, self.shape[1]), dtype=self.dtype)
-            self._fill(block, stored.slice(cut.start, cut.stop - cut.start))
-            yield block
+        block = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+        self._fill(block, stored, rows)
+        return block
 
     def column(self, index: int) -> NDArray[Any]:
         """One column, (rows,), and where it can be nothing else is read."""
@@ -176,17 +173,25 @@ class StoredMatrix:
             raise DamagedError(self.path, f"column {name} is not all numbers")
         return numbers(stored, KINDS[stored.type])
 
-    def _fill(self, block: NDArray[Any], stored: pa.Table) -> None:
+    def _fill(
+        self, block: NDArray[Any], stored: pa.Table, chosen: NDArray[np.int64] | None = None
+    ) -> None:
+        """Puts the rows of a table into a block: all, or those that are chosen."""
         if self.wide:
             chunks = [chunk.flatten() for chunk in stored.column(0).chunks]
-            flat = block.reshape(-1)
-            flat[:] = numbers(pa.chunked_array(chunks, type=_kind(self.dtype)), self.dtype)
+            flat = numbers(pa.chunked_array(chunks, type=_kind(self.dtype)), self.dtype)
+            whole = flat.reshape(stored.num_rows, self.shape[1])
+            if chosen is None:
+                block[:] = whole
+            else:
+                np.take(whole, chosen, axis=0, out=block, mode="clip")
             return
         columns = [numbers(column, self.dtype) for column in stored.columns]
         for start in range(0, len(block), _ROWS):
             rows = slice(start, start + _ROWS)
+            taken = rows if chosen is None else chosen[rows]
             for index, column in enumerate(columns):
-                block[rows, index] = column[rows]
+                block[rows, index] = column[taken]
 
     def make_sure_of_memory(self, rows: int, width: int) -> None:
         """Refuses what the memory cannot hold.
