@@ -377,6 +377,23 @@ def test_depth_is_that_of_each_run(made: Callable[..., Run], tmp_path: Path) -> 
     ]
 
 
+def test_the_kinds_of_a_run_that_is_gone(made: Callable[..., Run], tmp_path: Path) -> None:
+    """They are those of the next one with the same layers."""
+    run = made("layers=mlp", "layers.mlp.width=2", "layers.mlp.depth=1", "data.samples=3")
+    facts = {f"layers.{name}.mean": 1.0 for name in run.layers}
+    deep = {f"layers.{name}.mean": 1.0 for name in "abc"}
+    found = jobs(
+        [
+            {"path": str(tmp_path / "gone"), "overrides": ["key=1"], **facts},
+            {"path": str(run.path), "overrides": ["key=2"], **facts},
+            {"path": str(tmp_path / "gone"), "overrides": ["key=3"], **deep},
+        ]
+    )
+    assert [list(one.kinds.values()) for one in found] == [["Dense", "Tanh"]] * 2 + [[""] * 3]
+    points = [(p.value, p.kind) for p in over_depth(found, "key", ["mean"])]
+    assert points == [(1, "Dense"), (1, "Tanh"), (2, "Dense"), (2, "Tanh"), *[(3, "")] * 3]
+
+
 def test_only_what_is_drawn_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     from runner.analysis import swept
     from runner.report.panels import panels

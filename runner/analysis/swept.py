@@ -87,26 +87,33 @@ class DeepPoint(NamedTuple):
 def jobs(rows: Sequence[Row]) -> list[Job]:
     """The runs of some rows of an index.
 
-    Of each stack of layers one run is opened; and every run that the index has no layers of, as
-    that of a sweep that was killed.
+    Of each stack of layers one run that is still there is opened; and every run that the index has
+    no layers of, as that of a sweep that was killed.
     """
     orders: dict[frozenset[str], dict[str, str]] = {}
-    found = []
+    measured = []
     for row in rows:
         statistics: Mapping[str, Mapping[str, Any]] = layer_statistics(row)
         stored = [] if statistics else _layers(row)
         statistics = statistics or {layer.name: layer.statistics for layer in stored}
         names = frozenset(statistics)
-        if names not in orders:
+        if names not in orders or not all(orders[names].values()):
             orders[names] = _kinds(stored or _layers(row), statistics)
-        layers = {name: _usable(statistics[name]) for name in orders[names]}
-        values = {
-            key.removeprefix("metrics."): _number(value)
-            for key, value in row.items()
-            if value is not None and key.startswith("metrics.")
-        }
-        found.append(Job(overrides(row), layers, orders[names], values))
-    return found
+        measured.append(statistics)
+    return [
+        _job(row, statistics, orders[frozenset(statistics)])
+        for row, statistics in zip(rows, measured, strict=True)
+    ]
+
+
+def _job(row: Row, statistics: Mapping[str, Mapping[str, Any]], kinds: Mapping[str, str]) -> Job:
+    layers = {name: _usable(statistics[name]) for name in kinds}
+    values = {
+        key.removeprefix("metrics."): _number(value)
+        for key, value in row.items()
+        if value is not None and key.startswith("metrics.")
+    }
+    return Job(overrides(row), layers, kinds, values)
 
 
 def _layers(row: Row) -> list[Layer]:
@@ -205,12 +212,19 @@ def over_depth(runs: Sequence[Job], key: str, statistics: Sequence[str]) -> Iter
 
 
 def _like_kinds(runs: Sequence[Job]) -> dict[str, str]:
-    """Kind -> ``ReLU or Tanh``: kinds that no run has both of are in each other's place."""
+    """Kind -> ``ReLU or Tanh``: kinds that no run has both of are in each other's place.
+
+    One that nobody knows any more, "", is in nobody's.
+    """
     together = {frozenset(one.kinds.values()) for one in runs}
     groups: list[list[str]] = []
     for kind in dict.fromkeys(kind for one in runs for kind in one.kinds.values()):
         for group in groups:
-            if not any(kind in some and not some.isdisjoint(group) for some in together):
+            if (
+                kind
+                and group[0]
+                and not any(kind in some and not some.isdisjoint(group) for some in together)
+            ):
                 group.append(kind)
                 break
         else:
