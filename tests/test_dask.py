@@ -91,7 +91,8 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        until(self._file.exists)
+        # It is there before all of it is written.
+        until(lambda: self._file.exists() and self._file.read_text().rstrip().endswith("}"))
         return str(json.loads(self._file.read_text())["address"])
 
     def add_node(self) -> None:
