@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import shutil
 import sys
@@ -33,6 +35,32 @@ def test_the_rooms_are_those_there_are() -> None:
         if (path / "__init__.py").exists() or path.suffix == ".py"
     ]
     assert sorted(listed) == sorted(set(there) - {"__init__.py"})
+
+
+def test_every_module_is_listed_with_its_first_line() -> None:
+    """Written anew with ``RUNNER_WRITE_MODULES=1``."""
+    page = ROOT / "CONTRIBUTING.md"
+    head, begin, rest = page.read_text(encoding="utf-8").partition("<!-- begin modules -->\n")
+    listed, end, tail = rest.partition("<!-- end modules -->")
+    modules = _modules()
+    if os.environ.get("RUNNER_WRITE_MODULES"):
+        page.write_text(f"{head}{begin}{modules}{end}{tail}", encoding="utf-8")
+        return
+    assert listed == modules
+
+
+def _modules() -> str:
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "runner").rglob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        assert text, f"{path} does not say what it is for"
+        line = text.partition("\n")[0]
+        room = path.parent.relative_to(ROOT).as_posix()
+        if path.name == "__init__.py":
+            found.setdefault(room, []).insert(0, f"**`{room}/`** {line}\n\n")
+        else:
+            found.setdefault(room, []).append(f"- `{path.name}` {line}\n")
+    return "".join(f"{''.join(found[room])}\n" for room in sorted(found))
 
 
 def test_the_floors_are_those_that_are_held() -> None:
