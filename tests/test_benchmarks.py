@@ -26,6 +26,19 @@ def test_none_is_left_out() -> None:
     assert defining == set(command.NAMES)
 
 
+def test_every_table_has_a_place_in_the_page() -> None:
+    page = (FOLDER.parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for name in command.NAMES:
+        filled = command.placed(page, name, "## What\n")
+        assert f"<!-- begin {name} -->\n## What\n<!-- end {name} -->" in filled
+        assert command.placed(filled, name, "") == command.placed(page, name, "")
+        # Measured, and not a place that waits.
+        assert f"<!-- begin {name} -->\n<!-- end" not in page
+    assert page.count("<!-- begin ") == len(command.NAMES)
+    with pytest.raises(ValueError, match="no place for nonsense"):
+        command.placed(page, "nonsense", "")
+
+
 def test_ratios_are_to_the_first_contender() -> None:
     times = {"slow": 2.0, "fast": 0.5}
     calls: list[str] = []
