@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,16 @@ import runner
 from tests.benchmarks.measure import Course
 from tests.benchmarks.processes import environment_in
 from tests.benchmarks.streaming import overrides
+
+_LAUNCHER = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:])
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Starts a process from a small one: the most memory of a process counts from before its ``exec``,
+when it still had that of the process that started it."""
 
 COLUMNS = ("varied", "to", "time", "a unit of work", "to the first", "peak memory")
 
@@ -75,22 +84,19 @@ def _grown(folder: Path, what: str, cases: list[tuple[int, float, list[str]]]) -
 
 def _measured(folder: Path, arguments: list[str]) -> tuple[float, int]:
     """The seconds of a run, and the most memory its process had."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
+    done = subprocess.run(
+        [sys.executable, "-c", _LAUNCHER, sys.executable, *arguments],
         cwd=folder,
         env=environment_in(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        check=False,
     )
-    assert process.stdout is not None
-    with process.stdout:
-        last = process.stdout.read().splitlines()[-1:]
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{arguments}: exit code {process.returncode}")
-    row = runner.load(last[0]).metadata
+    if done.returncode != 0:
+        raise RuntimeError(f"{arguments}: exit code {done.returncode}")
+    *_, last, peak = done.stdout.splitlines()
+    row = runner.load(last).metadata
     seconds = (row["end_time"] - row["start_time"]).total_seconds()
-    shutil.rmtree(last[0])
-    return seconds, usage.ru_maxrss * 1024
+    shutil.rmtree(last)
+    return seconds, int(peak) * 1024
