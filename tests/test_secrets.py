@@ -107,6 +107,17 @@ def test_refused(program: Program, arguments: tuple[str, ...]) -> None:
     assert program.outputs == []
 
 
+@pytest.mark.parametrize("raw", ["experiments/of/${X}", "${X}/of/experiments", "${X}"])
+def test_hide_where_the_place_begins_or_ends_as_the_value_does(raw: str) -> None:
+    value = raw.replace("${X}", SECRET)
+    secrets = Secrets({"a": value}, {"a": raw})
+    assert secrets.hide(f"a={value}: is wrong") == f"a={raw}: is wrong"
+    for cut in (f"a={value[:-3]}…", f"…{value[3:]}: is wrong"):
+        assert SECRET[:-3] not in secrets.hide(cut)
+        assert SECRET[3:] not in secrets.hide(cut)
+        assert raw in secrets.hide(cut)
+
+
 def test_hide() -> None:
     secrets = Secrets({"a": {"b": SECRET}, "n": 3}, {"a": {"b": "${X}"}, "n": "${N}"})
     assert (

@@ -114,13 +114,19 @@ def _at(dotted: str, tree: Any) -> Any:
 
 def _without_pieces(text: str, value: str, raw: str) -> str:
     """The text without the beginning or the end of a value that was cut to fit in."""
+    # What stands in a value's place is not looked at again: it may begin or end as the value does.
+    text = raw.join(_without_heads(part, value, raw) for part in text.split(raw))
+    return raw.join(
+        _without_heads(part[::-1], value[::-1], raw[::-1])[::-1] for part in text.split(raw)
+    )
+
+
+def _without_heads(text: str, value: str, raw: str) -> str:
+    kept = ""
     while (start := text.find(value[:_CUT])) >= 0:
-        length = _in_common(text[start:], value)
-        text = text[:start] + raw + text[start + length :]
-    while (end := text.find(value[-_CUT:]) + _CUT) >= _CUT:
-        length = _in_common(text[:end][::-1], value[::-1])
-        text = text[: end - length] + raw + text[end:]
-    return text
+        kept += text[:start] + raw
+        text = text[start + _in_common(text[start:], value) :]
+    return kept + text
 
 
 def _in_common(one: str, other: str) -> int:
