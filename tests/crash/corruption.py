@@ -193,8 +193,8 @@ def _is_refusal(value: Any, damaged: list[Path]) -> bool:
         return False
     # Of files that disagree, the one that is read is named: a sum may be what is damaged.
     names = {path.name for path in damaged} | {"run.parquet", "sweep.parquet", JOURNAL_FILE}
-    if "SHA256SUMS" in names:
-        return ".parquet" in value[1] or "SHA256SUMS" in value[1]
+    if "SHA256SUMS" in names and ".parquet" in value[1]:
+        return True
     return any(name in value[1] for name in names)
 
 
