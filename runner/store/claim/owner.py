@@ -162,9 +162,6 @@ def _own_start_time() -> int | None:
     return _start_time(os.getpid())
 
 
-os.register_at_fork(after_in_child=_own_start_time.cache_clear)
-
-
 @cache
 def _boot_id() -> str | None:
     try:
@@ -173,6 +170,7 @@ def _boot_id() -> str | None:
         return None
 
 
+@cache
 def _namespace() -> int | None:
     """Which numbering of processes this one is in: a container has its own, and the same boot."""
     try:
@@ -183,3 +181,7 @@ def _namespace() -> int | None:
 
 def _host() -> str:
     return os.uname().nodename
+
+
+for _of_the_process in (_own_start_time, _namespace):
+    os.register_at_fork(after_in_child=_of_the_process.cache_clear)
