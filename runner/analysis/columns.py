@@ -8,8 +8,8 @@ from functools import cache
 
 from runner.schema import OPTIONS, Config
 from runner.store import layout, sweeps
+from runner.store.index.query import PREFIXES
 
-_PREFIXES = ("", "params.", "metrics.")
 _OF_MACHINES = ("env.", "git.", "code.")
 
 
@@ -21,7 +21,7 @@ def column_of(name: str, there: Collection[str]) -> str | None:
         there: the columns of some runs. Where there is no run, any that one might have will do;
             otherwise those that every run has by the schema, and these.
     """
-    for full in (f"{prefix}{name}" for prefix in _PREFIXES):
+    for full in (f"{prefix}{name}" for prefix in PREFIXES):
         if full in there or full in known():
             return full
     if there:

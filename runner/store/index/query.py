@@ -34,7 +34,9 @@ _LONGEST = 10_000_000
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _NEAR = re.compile(r'near "(.*)": syntax error', re.DOTALL)
 
-_PREFIXES = ("", "params.", "metrics.")
+PREFIXES = ("", "params.", "metrics.")
+"""What a key may be typed without."""
+
 _NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 
 
@@ -179,7 +181,7 @@ def _unknown(name: str, condition: str, columns: Sequence[str], option: str) -> 
 
 
 def _column(name: str, columns: Sequence[str]) -> str | None:
-    return next((f"{p}{name}" for p in _PREFIXES if f"{p}{name}" in columns), None)
+    return next((f"{p}{name}" for p in PREFIXES if f"{p}{name}" in columns), None)
 
 
 def _cell(value: Any) -> Any:
