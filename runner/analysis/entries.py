@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 
-def entry_of(name: str, entries: Sequence[str]) -> str | None:
+def entry_of(name: str, entries: Collection[str]) -> str | None:
     """The entry under ``layers`` that a layer comes from: a block's name begins its layers'."""
     if name in entries:
         return name

@@ -199,7 +199,7 @@ def rms(statistics: Mapping[str, Any]) -> float:
 def _described(config: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
     """What :func:`predict` takes, from the entry that a layer comes from."""
     entries = config.get("layers") or {}
-    entry = dict(entries.get(entry_of(layer.name, list(entries))) or {})
+    entry = dict(entries.get(entry_of(layer.name, entries)) or {})
     ours = str(entry.get("_target_")).startswith("runner.layers.")
     kind = layer.kind if ours else f"{layer.kind} of {entry.get('_target_')}"
     sizes = {"n_inputs": layer.n_inputs, "n_neurons": layer.n_neurons}

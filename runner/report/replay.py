@@ -37,12 +37,13 @@ class Replay:
     def __init__(self, run: Run) -> None:
         self.layers: list[Layer] = []
         self.stopped: str | None = None
-        name = str((run.config.get("numerics") or {}).get("rule", "nnfs"))
-        entries: Mapping[str, Any] = run.config.get("layers") or {}
+        config = run.config
+        name = str((config.get("numerics") or {}).get("rule", "nnfs"))
+        entries: Mapping[str, Any] = config.get("layers") or {}
         try:
             self._rule = rule(name)
             for layer in run.layers.values():
-                entry = entries.get(str(entry_of(layer.name, list(entries)))) or {}
+                entry = entries.get(str(entry_of(layer.name, entries))) or {}
                 self.layers.append(self._made(layer, entry))
         except _CannotError as error:
             self.stopped = str(error)
