@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -129,6 +130,14 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 def program(tmp_path: Path) -> Program:
     """The program, in an empty folder."""
     return Program(tmp_path)
+
+
+@pytest.fixture
+def there(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the outputs that a module has ``stored``, to be changed; we are in the folder."""
+    shutil.copytree(stored / "outputs", tmp_path / "outputs", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,6 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program.run("data.samples=5", "name=a", "hydra.run.dir=outputs/a")
     program.run("-m", "data.samples=5", "seeds.seed=1,2", "hydra.sweep.dir=outputs/s")
     return program.folder
-
-
-@pytest.fixture
-def there(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(stored / "outputs", tmp_path / "outputs", symlinks=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

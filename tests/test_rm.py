@@ -24,14 +24,6 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program.folder
 
 
-@pytest.fixture
-def there(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, to be deleted; we are in the folder."""
-    shutil.copytree(stored / "outputs", tmp_path / "outputs", symlinks=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def paths() -> list[str]:
     return sorted(str(row["path"]) for row in rows("outputs"))
 
