@@ -100,4 +100,5 @@ def _kind(directory: Path, committed: bool) -> str:
 
 
 def _sweeps(root: Path) -> list[Path]:
-    return [path for path in root.glob("multirun/*/*") if path.is_dir() and is_sweep(path)]
+    """A hidden folder is a sweep that is being claimed: half written, and read by nobody."""
+    return [path for path in root.glob("multirun/*/[!.]*") if path.is_dir() and is_sweep(path)]
