@@ -184,9 +184,24 @@ def test_a_file_may_ask_for_a_sweep(folder: Program) -> None:
     sweep = folder.run(*asked)
     assert list(runner.runs(sweep)["params.seeds.seed"]) == [1, 0]
     assert folder.run("-m", "-cd", "own", f"hydra.sweeper.resume={sweep}") == sweep
+    more = folder.run(*asked, "seeds.seed=5,6,7", "hydra.launcher.n_jobs=1")
+    assert sorted(runner.runs(more)["params.seeds.seed"]) == [5, 6, 7]
     assert runner.load(folder.run(*asked, "hydra.mode=RUN")).metadata["params.seeds.seed"] == 0
     with pytest.raises(ConfigError, match=r"hydra\.mode=MULTIRUN"):
         runner.run(list(asked[2:]), config_dir=str(folder.folder / "own"))
+    one = folder.start(*asked, "seeds.seed=5,6", "hydra.mode=RUN")
+    assert (one.returncode, "several values are a sweep: add -m" in one.stderr) == (2, True)
+
+
+def test_a_file_may_say_how_a_sweep_is_to_go(folder: Program) -> None:
+    """It is also read where one run is made; what is typed for one run is refused."""
+    file = folder.folder / "own" / "experiment" / "spread.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        "# @package _global_\nhydra: {sweeper: {skip_existing: true}, launcher: {n_jobs: 1}}\n"
+    )
+    run = folder.run("-cd", "own", "experiment=spread", "hydra.sweeper.resume=null")
+    assert runner.load(run).metadata["status"] == "FINISHED"
 
 
 def test_a_relative_table_is_meant_from_where_one_stands(folder: Program) -> None:

@@ -23,6 +23,7 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError, YAMLError
 
+from runner.app.meant import LIST, WHOLE, with_example
 from runner.app.rules import by_rule
 from runner.errors import (
     ConfigError,
@@ -46,15 +47,19 @@ _KINDS = {
 }
 
 _NEEDS = {
-    "Integer": "needs a whole number",
+    "Integer": WHOLE,
     "Float": "needs a number",
     "Boolean": "needs true or false",
     "not Optional": "cannot be null",
     "Cannot convert": "needs a text",
-    "not a ListConfig": "needs a list: [1,2]",
+    "not a ListConfig": LIST,
     "is not a subclass": "needs a mapping",
     "Cannot assign": "needs a mapping",
 }
+
+
+class SeveralValuesError(ConfigError):
+    """A key has several values, and no sweep was asked for."""
 
 
 def translate(
@@ -109,7 +114,8 @@ def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerErro
         reason = f"{needs}, and what this gives is none" if needs else "cannot be resolved"
         reason = f"no variable {missing[1]} in the environment" if missing else reason
         return ConfigError(key, raw if isinstance(raw, str) else "${…}", reason)
-    return ConfigError(key, _value_of(error), _need(error))
+    value = _value_of(error)
+    return ConfigError(key, value, with_example(key, value, _need(error)))
 
 
 def _unresolved(error: InterpolationResolutionError, overrides: Sequence[str]) -> RunnerError:
@@ -173,7 +179,8 @@ def _invalid(error: OmegaConfBaseException, overrides: Sequence[str]) -> RunnerE
     key, value = _given(error.full_key or "", overrides)
     if value is None:
         value = _value_of(error)
-    return ConfigError(key, value, "cannot be null" if value is None else _need(error))
+    need = "cannot be null" if value is None else with_example(key, value, _need(error))
+    return ConfigError(key, value, need)
 
 
 def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
@@ -185,7 +192,9 @@ def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
     if ambiguous or "requires --multirun" in text:
         found = ambiguous or re.search(r"Sweep parameters '(.*)' requires", text)
         key, _, value = (found[1] if found else text).partition("=")
-        return ConfigError(key, value, f"several values are a sweep: add -m; a list is {key}=[…]")
+        return SeveralValuesError(
+            key, value, f"several values are a sweep: add -m; a list is {key}=[…]"
+        )
     if "Config group override must be" in text or "'int' is not iterable" in text:
         for override in overrides:
             key, _, value = override.partition("=")

@@ -18,11 +18,12 @@ from runner.app.compose import (
     hydra_session,
     speaking_our_words,
 )
-from runner.app.single import SweepAskedError, run_single
+from runner.app.mode import SweepAskedError, mode_in
+from runner.app.single import run_single
 from runner.app.sources import check_package
 from runner.app.sweep import run_sweep
 from runner.app.typed import check_overrides, trusted_in
-from runner.errors import ConfigError, UsageError
+from runner.errors import UsageError
 
 
 def by_hydra(argv: Sequence[str], keep: Callable[[Composition], None] | None) -> int:
@@ -60,9 +61,8 @@ def _dispatch(args: Namespace, keep: Callable[[Composition], None] | None) -> in
             if said.getvalue():
                 console.give(said.getvalue().removesuffix("\n"))
             return code
-        if args.multirun or _mode(args.overrides) is RunMode.MULTIRUN:
+        if args.multirun or mode_in(args.overrides) is RunMode.MULTIRUN:
             return run_sweep(hydra, args.config_name, args.overrides)
-        _refuse_to_resume(args.overrides)
         try:
             result = run_single(hydra, args.config_name, args.overrides, keep=keep)
         except SweepAskedError:
@@ -90,22 +90,10 @@ def _only_one_mode(args: Namespace) -> None:
     for name in ("resolve", "package"):
         if getattr(args, name) and not args.cfg:
             raise UsageError(f"--{name} goes with --cfg only")
-    mode = _mode(args.overrides)
+    mode = mode_in(args.overrides)
     if (args.multirun and mode is RunMode.RUN) or (args.run and mode is RunMode.MULTIRUN):
         said = "--multirun" if args.multirun else "--run"
         raise UsageError(f"{said} and hydra.mode={mode.name} do not go together: leave one out")
-
-
-def _mode(overrides: Sequence[str]) -> RunMode | None:
-    asked = [text.partition("=")[2] for text in overrides if text.startswith("hydra.mode=")]
-    return RunMode[asked[-1]] if asked and asked[-1] in RunMode.__members__ else None
-
-
-def _refuse_to_resume(overrides: Sequence[str]) -> None:
-    for text in overrides:
-        key, _, value = text.lstrip("+").partition("=")
-        if key == "hydra.sweeper.resume" and value != "null":
-            raise ConfigError(key, value, "takes up a sweep: add -m")
 
 
 def _answer(hydra: Hydra, args: Namespace) -> None:

@@ -14,18 +14,18 @@ from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobStatus, run_job
 from hydra.errors import HydraException
-from hydra.types import HydraContext, RunMode
+from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.app.allowed import check_log_files, check_printable
 from runner.app.cache import Composition
 from runner.app.callbacks import callbacks_of
-from runner.app.compose import compose, hydra_session
+from runner.app.compose import hydra_session
 from runner.app.hints import explain_value
+from runner.app.mode import compose_one
 from runner.app.plain import environment_in, hidden, plain
 from runner.app.remember import composition
-from runner.app.sources import CheckedFiles
 from runner.app.work import carry_out, usual, warn_of_secrets
 from runner.errors import ConfigError, RunnerError, one_line
 from runner.job import Job, Result
@@ -92,10 +92,6 @@ def _texts(overrides: Any) -> list[str]:
     return texts
 
 
-class SweepAskedError(ConfigError):
-    """One run was to be made, of a configuration that makes itself a sweep."""
-
-
 def run_single(
     hydra: Hydra,
     config_name: str | None,
@@ -105,22 +101,7 @@ def run_single(
     keep: Callable[[Composition], None] | None = None,
 ) -> Result:
     """Composes, checks, claims, runs, commits; ``keep`` gets what another run may start from."""
-    # Hydra records the mode among its overrides when the command line leaves it open.
-    asked = any(text.startswith("hydra.mode=") for text in overrides)
-    cfg = compose(
-        hydra,
-        config_name,
-        overrides if asked else [*overrides, "hydra.mode=RUN"],
-        multirun=False,
-    )
-    if not asked and CheckedFiles.says_mode:
-        said = compose(hydra, config_name, overrides, multirun=True).hydra.mode
-        if said is RunMode.MULTIRUN:
-            raise SweepAskedError(
-                "hydra.mode",
-                said.name,
-                "is a sweep, for the command line; hydra.mode=RUN is one run",
-            )
+    cfg = compose_one(hydra, config_name, overrides)
     HydraConfig.instance().set_config(cfg)
     pairs = environment_in(cfg, "hydra.run.dir")
     directory, stamped = _directory(cfg)

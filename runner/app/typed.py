@@ -15,6 +15,7 @@ _TRUST = re.compile(r"\+{0,2}trust=(.*)", re.DOTALL)
 _PACKAGE = re.compile(r"pkg://[\w./]*")
 _EMPTY = re.compile(r"\{\s*\}\s*")
 _LIST = re.compile(r"\[([^\[\]{}()'\"\\]*)\]")
+_OF_SWEEPS = ("hydra.sweeper.", "hydra.launcher.")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
 
@@ -45,6 +46,18 @@ def check_overrides(overrides: Sequence[str]) -> None:
         inside = _LIST.fullmatch(value.strip())
         for word in (inside[1] if inside else value).split(","):
             _check_word(key, value, word.strip())
+
+
+def check_of_one_run(overrides: Sequence[str]) -> None:
+    """Refuses what only a sweep would heed: Hydra composes it into one run as well, in silence.
+
+    Raises:
+        ConfigError: the first of them.
+    """
+    for text in overrides:
+        found = _SET.fullmatch(text)
+        if found and found["key"].startswith(_OF_SWEEPS) and found["value"] != "null":
+            raise ConfigError(found["key"], found["value"], "is of a sweep: add -m")
 
 
 def trusted_in(overrides: Sequence[str]) -> list[str]:
