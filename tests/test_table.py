@@ -197,12 +197,24 @@ def test_no_such_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "Empty CSV"),
-        ("\n\n", "Empty CSV"),
+        ("", "the table is empty"),
+        ("\n\n", "the table is empty"),
         ("a,b\n", "the table is empty"),
         ("a,b\n1,2\n1,2,3\n", "Expected 2 columns"),
         ("a,a\n1,2\n", "two columns of the name a"),
         ("1,2\n3,4\n", "columns' names in its first line"),
+        ("a;b\n1;2\n", "has semicolons between its values, needs commas"),
+        ("a;b\r\n1,5;2\r\n", "needs commas, and points in its numbers"),
+        ("\n1;2\n3;4\n", "has semicolons"),
+        ("a\tb\n1\t2\n", "has tabs"),
+        ("a|b\n1|2\n", "has bars"),
+        ("a b\n1 2\n", "has blanks"),
+        (
+            ",a\n0,1\n",
+            "column 1 has no name: name it, take it out (pandas: to_csv(…, index=False))",
+        ),
+        ("a,b,\n1,2,\n", "column 3 has no name: name it, take it out, or say data.features"),
+        (",,\n1,2,3\n", "column 1 has no name"),
         ("a,b\n1,\xff\n", "not numbers"),
     ],
 )
@@ -212,10 +224,40 @@ def test_csv_that_is_no_table(tmp_path: Path, text: str, problem: str) -> None:
     assert problem in error.problem
 
 
+@pytest.mark.parametrize("head", ["a;b", '"a;b"', "a b", "a|b"])
+def test_csv_of_one_column_whose_name_has_a_separator(tmp_path: Path, head: str) -> None:
+    (tmp_path / "t.csv").write_text(f"{head}\n1\n2\n", "utf-8")
+    assert read_table(str(tmp_path / "t.csv")).inputs.tolist() == [[1], [2]]
+    (tmp_path / "t.csv").write_text("full name\nAda Lovelace\n", "utf-8")
+    assert "is text, not numbers" in refused(tmp_path / "t.csv").problem
+
+
+def test_csv_whose_columns_are_chosen_may_have_one_without_a_name(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",a,,b\n0,1,x,2\n1,3,y,4\n", "utf-8")
+    assert read_table(str(tmp_path / "t.csv"), ["a", "b"]).inputs.tolist() == [[1, 2], [3, 4]]
+
+
+def test_csv_that_is_no_utf_8(tmp_path: Path) -> None:
+    for text, encoding in (("größe\n1\n", "latin-1"), ("a\n1\n", "utf-16")):
+        (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+        assert refused(tmp_path / "t.csv").problem == "is not UTF-8: save it as such"
+    (tmp_path / "t.csv").write_bytes(b"a\ngr\xf6\xdfe\n")
+    assert "is text, not numbers" in refused(tmp_path / "t.csv").problem
+
+
+def test_the_word_among_many_numbers_is_named(tmp_path: Path) -> None:
+    lines = [f"{at},{at}\n" for at in range(700_000)]
+    lines[650_000] = "here,1\n"
+    (tmp_path / "t.csv").write_text(f"a,b\n{''.join(lines)}", "utf-8")
+    problem = refused(tmp_path / "t.csv").problem
+    assert problem == "has the text 'here' in row 650000 (from 0), needs numbers"
+
+
 @pytest.mark.parametrize(
     ("column", "problem"),
     [
-        ("1,x", "is text, not numbers: give each word a number"),
+        ("1,x", "has the text 'x' in row 1 (from 0), needs numbers"),
+        ("x,y", "is text, not numbers: give each word a number"),
         ("1,", "has 1 of 2 values missing"),
         ("1,NaN", "has 1 of 2 values missing"),
         ("1,inf", "has inf in row 1 (from 0)"),

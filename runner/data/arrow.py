@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -11,12 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from runner.data.columns import Column, Columns, Missing, Part, UnreadableError
+from runner.data.columns import Column, Columns, Missing, Part, UnreadableError, Word, is_number
 from runner.data.stream import block_rows
 
 _READ = 1 << 20  # bytes of a parquet column at a time
 
 _READ_CSV = 1 << 23  # bytes
+
+_MOST_WORDS = 100_000  # that are looked at for one among numbers
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 
 # Arrow's types that are numbers, and numpy's names for them.
 _WHOLE = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -31,9 +36,12 @@ def open_csv(path: Path) -> Columns:
     """A CSV file: commas, UTF-8, the columns' names in the first line."""
     with _arrow_errors("CSV"):
         head, *more = islice(_csv_blocks(path), 2)
+        if not head:
+            return Columns([], 0, lambda wanted, types: iter(()))
+        _check_separator(head)
         first = _csv_table(head)
         names = first.column_names
-    if all(_is_number(name) for name in names):
+    if all(is_number(name) for name in names):
         raise UnreadableError("needs the columns' names in its first line")
     if not more:
         only = first
@@ -75,12 +83,22 @@ def open_parquet(path: Path) -> Columns:
     return Columns(names, rows, parts, frozenset(index))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _check_separator(block: bytes) -> None:
+    """Refuses a file whose values are separated by something else than commas.
+
+    Raises:
+        UnreadableError: each of its first two lines has that as often as the other.
+    """
+    lines = re.split(rb"[\r\n]+", block.lstrip(b"\r\n"), maxsplit=2)
+    head, row = (line.decode("utf-8", "replace").strip(" ") for line in (*lines, b"")[:2])
+    for separator, name in _SEPARATORS.items():
+        count = 0 if "," in head else head.count(separator)
+        values = [value.replace(",", ".") for value in row.split(separator)]
+        # A blank, or a bar, may as well be part of a text.
+        surely = separator in ";\t" or all(is_number(value) for value in values)
+        if count and len(values) == count + 1 and surely:
+            points = ", and points in its numbers" if "," in row else ""
+            raise UnreadableError(f"has {name} between its values, needs commas{points}")
 
 
 @contextmanager
@@ -89,6 +107,8 @@ def _arrow_errors(kind: str) -> Iterator[None]:
 
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise UnreadableError("is not UTF-8: save it as such") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableError(f"cannot be read as {kind}: {error}") from error
 
@@ -133,8 +153,8 @@ def _array(column: Any) -> Column:
         return Missing(missing)
     dtype = _DTYPES.get(str(column.type))
     if dtype is None:
-        if str(column.type) in ("string", "large_string"):
-            return "is text, not numbers: give each word a number"
+        if str(column.type) in ("string", "large_string", "binary"):
+            return _words(column)
         return f"is {column.type}, not numbers"
     chunks = getattr(column, "chunks", [column])
     parts = [
@@ -143,3 +163,19 @@ def _array(column: Any) -> Column:
         if len(chunk)
     ]
     return np.concatenate(parts) if parts else np.empty(0, dtype)
+
+
+def _words(column: Any) -> Column:
+    """What is to be said of a column of text: the word that is no number, where others are."""
+    first: Word | None = None
+    numbers = False
+    for row, value in enumerate(islice(column, _MOST_WORDS)):
+        text = value.as_py()
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        if is_number(text):
+            numbers = True
+        elif first is None:
+            first = Word(row, text)
+        if first is not None and (numbers or first.has_comma):
+            return first
+    return "is text, not numbers: give each word a number"

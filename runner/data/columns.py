@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.errors import ConfigError
+from runner.errors import ConfigError, clip
 
 
 class Missing(NamedTuple):
@@ -19,8 +19,29 @@ class Missing(NamedTuple):
     number: int
 
 
-Column = NDArray[Any] | Missing | str
+class Word(NamedTuple):
+    """What is no number in a column of numbers, and the row that it stands in."""
+
+    row: int
+    text: str
+
+    @property
+    def has_comma(self) -> bool:
+        """Whether it would be a number with a point instead of a comma."""
+        return "," in self.text and is_number(self.text.replace(",", ""))
+
+
+Column = NDArray[Any] | Missing | Word | str
 """The numbers of a column; or why it has none, a phrase."""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number as anybody would write it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Part(NamedTuple):
@@ -105,7 +126,13 @@ class Seen:
         if isinstance(part, Missing):
             self._missing += part.number
         elif isinstance(part, str):
-            self._problem = part
+            self._problem = self._problem or part
+        elif isinstance(part, Word):
+            word, where = repr(clip(part.text, 30)), _place(start + part.row)
+            said = f"has the text {word} in {where}, needs numbers"
+            if part.has_comma:
+                said = f"has {word} in {where}, needs a point and no other marks: 1234.5"
+            self._problem = self._problem or said
         else:
             self._add(start, part)
 
@@ -116,8 +143,7 @@ class Seen:
             self.greatest = most if self.greatest is None else max(most, self.greatest)
         elif self._problem is None and not (finite := np.isfinite(part)).all():
             first = int(np.argmin(finite))
-            where = f"row {start + first} (from 0)"
-            self._problem = f"has {part[first]} in {where}, needs finite numbers"
+            self._problem = f"has {part[first]} in {_place(start + first)}, needs finite numbers"
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -134,3 +160,7 @@ class Seen:
             raise ConfigError(key, name, f"has {self._missing} of {rows} values missing")
         if self._problem:
             raise ConfigError(key, name, self._problem)
+
+
+def _place(row: int) -> str:
+    return f"row {row} (from 0)"

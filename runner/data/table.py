@@ -229,7 +229,7 @@ def _open(path: str) -> Columns:
     if opened.rows == 0 or not opened.names:
         raise UnreadableError(_EMPTY)
     twice = [n for n, count in Counter([*opened.names, *opened.groups]).items() if count > 1]
-    if twice:
+    if any(twice):
         raise UnreadableError(f"has two columns of the name {twice[0]}")
     return opened
 
@@ -241,6 +241,8 @@ def _named(opened: Columns, features: Any, target: str | None) -> list[str]:
         names = [name for name in opened.names if name not in left_out]
         if not names:
             raise ConfigError("target", target, "no column is left to feed in")
+        if "" in names:
+            raise UnreadableError(_unnamed(opened.names.index("")))
         return names
     if isinstance(features, str) or not isinstance(features, Sequence) or not features:
         raise ConfigError("features", features, "needs names of columns: data.features=[a,b]")
@@ -249,6 +251,12 @@ def _named(opened: Columns, features: Any, target: str | None) -> list[str]:
     if twice:
         raise ConfigError("features", list(features), f"has column {twice[0]} twice")
     return names
+
+
+def _unnamed(position: int) -> str:
+    """Of a column that nobody has named: an index of pandas', or what a last comma makes."""
+    pandas = " (pandas: to_csv(…, index=False))" if position == 0 else ""
+    return f"column {position + 1} has no name: name it, take it out{pandas}, or say data.features"
 
 
 def _expand(opened: Columns, key: str, asked: Any) -> list[str]:
