@@ -100,6 +100,33 @@ def test_hydras_launcher_does_again_what_failed(program: Program, warm: Warm) ->
     assert rows[1]["run_id"] != failed["run_id"]
 
 
+@pytest.mark.parametrize("launcher", ["local", "basic"])
+def test_a_job_that_lost_its_run_file_is_done_again(
+    program: Program, warm: Warm, launcher: str
+) -> None:
+    """Where all else in its directory is of that run; what may be somebody's is left alone."""
+    small = ("data=book_sample", "layers=one_dense", f"hydra/launcher={launcher}")
+    sweep, _ = _sweep(warm, program, "seeds.seed=range(4)", *small)
+    was = {row["number"]: row["run_id"] for row in sweep_rows(sweep)}
+    for number in (1, 2, 3):
+        (sweep / str(number) / "run.parquet").unlink()
+    (sweep / "2" / "layers.parquet").unlink()
+    (sweep / "3" / "layers" / "mine.txt").write_text("mine")
+    again = (f"hydra.sweeper.resume={sweep}", f"hydra/launcher={launcher}")
+    _, told = _sweep(warm, program, *again, code=1)
+    assert "/3/run.parquet: is missing\n" in told
+    assert (sweep / "3" / "layers" / "mine.txt").read_text() == "mine"
+    rows = {row["number"]: row for row in sweep_rows(sweep)}
+    finished = [number for number, row in rows.items() if row["status"] == "FINISHED"]
+    assert finished == [0, 1, 2]
+    assert [rows[number]["run_id"] == was[number] for number in finished] == [True, False, False]
+    shutil.rmtree(sweep / "3")
+    shutil.copytree(sweep / "0", sweep / "3")
+    (sweep / "3" / "run.parquet").unlink()  # what is left is of another job
+    _sweep(warm, program, *again, code=1)
+    assert (sweep / "3" / "SHA256SUMS").exists()
+
+
 def test_points_that_are_drawn_or_looked_for_stay_what_they_were(
     program: Program, warm: Warm
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from runner import job
 from runner.app.hints import translate
-from runner.errors import ConfigError, RunnerError, UsageError, one_line
+from runner.errors import ConfigError, DamagedError, RunnerError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import Claim, claim
@@ -19,7 +19,7 @@ from runner.store.claim.owner import is_alive, read_claim, told_alive
 from runner.store.claim.remains import is_abandoned, remove
 from runner.store.commit import tidy_up
 from runner.store.sweeps import job_row, row_of_run
-from runner.store.sweeps.job_folders import job_number
+from runner.store.sweeps.job_folders import has_lost_its_run, job_number
 from runner.sweep.by_hydra import JobConfig
 from runner.sweep.compose import Composer
 
@@ -56,7 +56,7 @@ class Places:
                 done = self._found_done(number, directory, work)
                 if done:
                     return done
-                self._clear(work.directory)
+                self._clear(number, work.directory)
         except RunnerError as error:
             return self._unrecorded(number, directory, reason_of(error))
         return None
@@ -79,7 +79,7 @@ class Places:
             done = self._done_before(number, directory, work)
             if done:
                 return done
-            claimed = self._claimed(work.directory)
+            claimed = self._claimed(number, work.directory)
             return job_row(number, directory, job.record_failure(work, claimed, reason, status))
         except (RunnerError, OSError) as error:
             return self._unrecorded(
@@ -122,6 +122,10 @@ class Places:
             row = row_of_run(number, directory, self.sweep)
         except FileNotFoundError:
             return None
+        except DamagedError:
+            if has_lost_its_run(self.sweep / directory, number):
+                return None
+            raise
         stored = job_number(self.sweep / directory)
         if list(row["overrides"]) != list(work.overrides) or stored not in (None, number):
             problem = "another job is there: make it differ, with ${hydra.job.num}"
@@ -154,16 +158,16 @@ class Places:
         except Exception as error:
             raise translate(error, overrides) from error
 
-    def _claimed(self, directory: Path) -> Claim:
+    def _claimed(self, number: int, directory: Path) -> Claim:
         """The job's directory, without what an earlier try left there."""
-        self._clear(directory)
+        self._clear(number, directory)
         return claim(directory, stamped=False)
 
-    def _clear(self, directory: Path) -> None:
-        """Takes away a run that was killed, and one that is FAILED or INTERRUPTED."""
+    def _clear(self, number: int, directory: Path) -> None:
+        """Takes away a run that was killed or is no more, and one that is FAILED or INTERRUPTED."""
         there = (layout.CLAIM_FILE, layout.RUN_FILE)
         left = any((directory / name).exists() for name in there) or is_abandoned(directory)
-        if self._is_inside(directory) and left:
+        if self._is_inside(directory) and (left or has_lost_its_run(directory, number)):
             remove(directory)
 
     def _unrecorded(self, number: int, directory: str, reason: str) -> Row:

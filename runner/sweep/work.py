@@ -113,7 +113,7 @@ class Work(Places):
             do = partial(
                 job.execute,
                 work,
-                self._claimed(work.directory),
+                self._claimed(number, work.directory),
                 HydraInstantiate(),
                 threads=self.threads,
                 facts=self.facts,

@@ -6,10 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+from runner.errors import RunnerError
+from runner.store import sums
 from runner.store.layout import CLAIM_FILE, RUN_FILE, SUMS_FILE
+from runner.store.run_row import is_complete_without_run_file
 
 _NUMBER = re.compile(r"^  job:\n(?:    .*\n|\n)*?    num: (\d+)$", re.MULTILINE | re.ASCII)
 """``hydra.job.num``; reading a ``hydra.yaml`` as YAML takes longer than reading the run."""
@@ -90,3 +94,15 @@ def job_number(run: Path) -> int | None:
             continue
         return int(found[1]) if found else None
     return None
+
+
+def has_lost_its_run(directory: Path, number: int) -> bool:
+    """Whether ``run.parquet`` alone was taken out of a job's directory.
+
+    It is a job's of this number, and has no file that the run has not written.
+    """
+    if not is_complete_without_run_file(directory) or job_number(directory) != number:
+        return False
+    with suppress(RunnerError, OSError):
+        return sums.read(directory).keys() >= set(sums.files_in(directory))
+    return False
