@@ -39,10 +39,12 @@ def _available_memory(_second: int) -> int | None:
 
 def free_disk(path: Path) -> int | None:
     """Free bytes where ``path`` is or would be made; None: unknown."""
-    for place in (path, *path.absolute().parents):
+    place, below = os.path.abspath(path), ""
+    while place != below:
         try:
             usage = shutil.disk_usage(place)
         except OSError:
+            place, below = os.path.dirname(place), place
             continue
         # Some file systems over a network, or of no disk, have no blocks to count.
         return usage.free if usage.total else None

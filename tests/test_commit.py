@@ -212,9 +212,9 @@ def test_every_file_is_on_disk_before_run_parquet_is_in_place(
         sync(path, flags)
         done.append(("sync", str(path.relative_to(tmp_path))))
 
-    def note_rename(source: Path, target: Path) -> None:
+    def note_rename(source: Path | str, target: Path | str) -> None:
         rename(source, target)
-        done.append(("rename", str(target.relative_to(tmp_path))))
+        done.append(("rename", str(Path(target).relative_to(tmp_path))))
 
     claimed = claim(tmp_path / "day" / "run", stamped=True)
     writer = write_files(claimed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from numpy.random import RandomState
@@ -100,7 +101,7 @@ def make(target: str, config: Mapping[str, Any], random_state: RandomState | Non
 def _checked(target: str, config: Mapping[str, Any]) -> _Entry:
     """The dataset's entry, once its keys are those that it has."""
     entry = _find(target)
-    parameters = inspect.signature(entry.size).parameters
+    parameters = _parameters(entry.size)
     for key, value in config.items():
         if key not in parameters:
             raise UnknownKeyError(key, value, key, parameters)
@@ -108,6 +109,12 @@ def _checked(target: str, config: Mapping[str, Any]) -> _Entry:
         if config.get(key) == "???" or (parameter.default is parameter.empty and key not in config):
             raise ConfigError(key, "???", f"needs a value: data.{key}=…")
     return entry
+
+
+@cache
+def _parameters(size: Callable[..., Shape]) -> Mapping[str, inspect.Parameter]:
+    """A job of a sweep asks for the same ones as the job before."""
+    return inspect.signature(size).parameters
 
 
 def _find(target: str) -> _Entry:

@@ -15,7 +15,6 @@ from typing import Any
 from runner import limits
 from runner.errors import (
     LayerFailedError,
-    WriteError,
     clip,
     one_line,
 )
@@ -36,6 +35,7 @@ from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
 from runner.store.commit import Sealed
+from runner.store.files import write_file, writing
 from runner.store.shared import SharedInputs
 from runner.store.write import RunWriter
 
@@ -230,9 +230,7 @@ def _write_hydra_files(directory: Path, files: Mapping[str, str]) -> None:
     if not files:
         return
     folder = directory / ".hydra"
-    try:
+    with writing(folder):
         folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise WriteError(folder, error.strerror or str(error)) from error
+    for name, text in files.items():
+        write_file(f"{folder}/{name}", text.encode())

@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +116,15 @@ def _types_of(dotted: str, node: Mapping[str, Any]) -> Mapping[str, type]:
     schema = BY_TARGET.get(str(node.get("_target_")))
     if schema is None and dotted in OPTIONS:
         # The groups without a class (seeds, numerics, save): the schema that has these keys.
-        fits = (
-            s
-            for s in OPTIONS[dotted].values()
-            if {f.name for f in dataclasses.fields(s)} == set(node)
-        )
-        schema = next(fits, None)
+        schema = _with_keys(dotted, frozenset(node))
     return dataclass_types(schema) if schema else {}
+
+
+@lru_cache(maxsize=64)
+def _with_keys(group: str, keys: frozenset[str]) -> type | None:
+    """The schema of a group that has exactly these keys."""
+    fits = (s for s in OPTIONS[group].values() if {f.name for f in dataclasses.fields(s)} == keys)
+    return next(fits, None)
 
 
 def _type_of(value: Any, known: type | None) -> type:

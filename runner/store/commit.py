@@ -108,26 +108,27 @@ def seal(target: RunWriter | Claim, record: Mapping[str, Any]) -> Sealed:
     staged = {} if isinstance(target, Claim) else dict(target.sums)
     _step("run")
     with writing(staging):
-        if (claim.directory / layout.RUN_FILE).exists():
+        if os.path.exists(f"{claim.directory}/{layout.RUN_FILE}"):
             raise FileExistsError(errno.EEXIST, "the run is committed already")
         staging.mkdir(exist_ok=True)
         for name in (layout.RUN_FILE, layout.SUMS_FILE):
             # Of a commit that failed, after which the run is committed as that.
-            (staging / name).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{staging}/{name}")
     facts = {
         layout.FACT_VERSION: str(layout.LAYOUT_VERSION),
         layout.FACT_RUN_ID: record["run_id"],
     }
     data = small.to_bytes(_row(record), facts)
-    staged[layout.RUN_FILE] = write_file(staging / layout.RUN_FILE, data)
+    staged[layout.RUN_FILE] = write_file(f"{staging}/{layout.RUN_FILE}", data)
     present = {}
     with writing(claim.directory):
         for path in sums.files_in(claim.directory, but=layout.STAGING_FOLDER):
-            file = claim.directory / path
+            file = f"{claim.directory}/{path}"
             with writing(file):
                 present[path] = hash_file(file)
     _step("sums")
-    write_file(staging / layout.SUMS_FILE, sums.dump({**staged, **present}))
+    write_file(f"{staging}/{layout.SUMS_FILE}", sums.dump({**staged, **present}))
     return Sealed(claim, (*staged, layout.SUMS_FILE), tuple(present))
 
 
@@ -144,12 +145,12 @@ def sync_files(run: Sealed) -> None:
 
 def place(run: Sealed) -> None:
     """Puts everything but ``run.parquet`` where it belongs."""
-    staging, directory = run.staging, run.directory
+    staging, directory = str(run.staging), str(run.directory)
     for name in sorted({path.split("/")[0] for path in run.staged} - {layout.RUN_FILE}):
         _step(f"place {name}")
-        target = directory / name
+        target = f"{directory}/{name}"
         with writing(target):
-            os.rename(staging / name, target)
+            os.rename(f"{staging}/{name}", target)
 
 
 def sync_places(run: Sealed) -> None:

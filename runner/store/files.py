@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from io import FileIO
 from pathlib import Path
+from types import TracebackType
 
 from runner import limits
 from runner.errors import RunnerError, WriteError
@@ -32,15 +33,29 @@ _LARGEST_READ = 256 << 20  # bytes, of a file that is read as a whole
 _BUSY = 0.001  # seconds that one takes
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns the system's refusal of anything done inside into a :class:`WriteError`."""
-    try:
-        yield
-    except RunnerError:
-        raise
-    except OSError as error:
-        raise WriteError(path, error.strerror or str(error)) from error
+class writing:  # noqa: N801 - used as ``contextlib``'s are, at a third of their cost
+    """Turns the system's refusal of anything done inside into a :class:`WriteError`.
+
+    Args:
+        path: what is written.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError) and not isinstance(error, RunnerError):
+            raise WriteError(self._path, error.strerror or str(error)) from error
 
 
 class _Helper:
@@ -126,7 +141,7 @@ class HashedFile:
         return self._file.closed
 
 
-def write_file(path: Path, data: bytes) -> str:
+def write_file(path: str | Path, data: bytes) -> str:
     """Writes a new file in one go; gives its SHA-256."""
     with writing(path), open(path, "xb", buffering=0) as file:
         view = memoryview(data)
@@ -135,9 +150,12 @@ def write_file(path: Path, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: str | Path) -> str:
     """SHA-256 of a file of any size, in little memory."""
     with _opened(path) as file:
+        # The buffer that `file_digest` fills with zeros costs more than all of a small file.
+        if os.fstat(file.fileno()).st_size < _BUFFER:
+            return hashlib.sha256(file.readall()).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -154,7 +172,7 @@ def read_file(path: Path) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path, flags: int = 0) -> Iterator[FileIO]:
+def _opened(path: str | Path, flags: int = 0) -> Iterator[FileIO]:
     """A file to read; not a pipe, at which one would wait for ever."""
     flags |= os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     with FileIO(os.open(path, flags)) as file:

@@ -47,6 +47,7 @@ class RunWriter:
         self.sums: dict[str, str] = {}
         self.complete = False
         self._open: list[MatrixWriter] = []
+        self._folder_made = False
         with writing(self.staging):
             self.staging.mkdir()
 
@@ -153,9 +154,11 @@ class RunWriter:
                 layout.FACT_DTYPE: np.dtype(dtype).name,
             }
         )
-        folder = self.staging / layout.LAYERS_FOLDER
-        with writing(folder):
-            folder.mkdir(exist_ok=True)
+        if not self._folder_made:
+            folder = self.staging / layout.LAYERS_FOLDER
+            with writing(folder):
+                folder.mkdir()
+            self._folder_made = True
         kept = np.dtype(dtype)
         return self._begin(
             Matrix(
@@ -207,7 +210,7 @@ class RunWriter:
         return opened
 
     def _write(self, path: str, data: bytes) -> StoredFile:
-        self.sums[path] = write_file(self.staging / path, data)
+        self.sums[path] = write_file(f"{self.staging}/{path}", data)
         return StoredFile(path, len(data))
 
     def _facts(self, more: Mapping[str, str]) -> dict[str, str]:

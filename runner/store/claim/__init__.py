@@ -129,11 +129,8 @@ def make(directory: Path, made: list[Path]) -> None:
     """Makes a directory that is not there yet; notes in ``made`` it and the parents it needed."""
     for attempt in range(_ATTEMPTS):
         try:
-            for parent in reversed(directory.parents):
-                if not os.path.isdir(parent):
-                    with contextlib.suppress(FileExistsError):
-                        parent.mkdir()
-                        made.append(parent)
+            if not os.path.isdir(os.path.dirname(directory)):
+                make_parents(directory, made)
             directory.mkdir()
         except FileNotFoundError:
             # Somebody has just taken away a parent that was empty.
@@ -142,6 +139,15 @@ def make(directory: Path, made: list[Path]) -> None:
         else:
             made.append(directory)
             return
+
+
+def make_parents(directory: Path, made: list[Path]) -> None:
+    """Makes the folders that a directory needs above it; notes in ``made`` those it makes."""
+    for parent in reversed(directory.parents):
+        if not os.path.isdir(parent):
+            with contextlib.suppress(FileExistsError):
+                parent.mkdir()
+                made.append(parent)
 
 
 def remove_made(made: Sequence[Path]) -> None:

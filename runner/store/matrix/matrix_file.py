@@ -145,7 +145,7 @@ class SmallMatrix(MatrixWriter):
         if self._target is not None:
             columns.append((layout.TARGET, _kind(self._target.dtype), self._target))
         data = small.to_bytes(columns, matrix.facts)
-        self._sums[matrix.path] = write_file(self._staging / matrix.path, data)
+        self._sums[matrix.path] = write_file(f"{self._staging}/{matrix.path}", data)
         return StoredFile(matrix.path, len(data))
 
 

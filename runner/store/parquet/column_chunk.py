@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PLAIN, RLE = 0, 3
 """The encodings of values, and of levels."""
 
-_SHORT = 100  # characters of a value whose page is kept for the next table
+_SHORT = 100  # characters of a value, or bytes of a page, that is kept for the next table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -163,7 +163,16 @@ def _levels(runs: Iterable[tuple[int, int]]) -> bytes:
 
 
 def _chunk(n_values: int, data: bytes) -> Chunk:
-    """A column's only page."""
+    """A column's only page; a short one is kept, for the next table is like to have it, too."""
+    return _short_page(n_values, data) if len(data) <= _SHORT else _page(n_values, data)
+
+
+@lru_cache(maxsize=1024)
+def _short_page(n_values: int, data: bytes) -> Chunk:
+    return _page(n_values, data)
+
+
+def _page(n_values: int, data: bytes) -> Chunk:
     count, size, checksum = thrift.integer(n_values), thrift.integer(len(data)), zlib.crc32(data)
     signed = thrift.integer(checksum - (checksum >> 31 << 32))
     page = _HEADER % (size, size, signed, count) + data

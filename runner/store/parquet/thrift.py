@@ -6,6 +6,7 @@ https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.m
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 I16, I32, I64, BINARY, LIST, STRUCT = 4, 5, 6, 8, 9, 12
 """The types of fields and of a list's elements."""
@@ -29,6 +30,7 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+@lru_cache(maxsize=1 << 14)
 def integer(value: int) -> bytes:
     """A number of 16, 32 or 64 bits: small ones, also negative, take few bytes."""
     return varint(value << 1 if value >= 0 else (-value << 1) - 1)
