@@ -92,6 +92,25 @@ def test_a_job_in_flight_hears_of_the_end(tmp_path: Path) -> None:
     assert any(tmp_path.iterdir())
 
 
+def test_a_worker_that_is_ended_as_it_begins_ends_in_silence() -> None:
+    program = (
+        "import os, signal\n"
+        "from runner.ending import interruptible\n"
+        "from runner.sweep.pool import Pool\n"
+        "def work(items):\n"
+        "    yield from items\n"
+        "def end_it():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "os.register_at_fork(after_in_child=end_it)\n"
+        "with interruptible():\n"
+        "    print(list(Pool(work, 1).run([5])))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == (f"{[(5, Died(143))]}\n", "")
+
+
 def test_workers_die_with_a_killed_parent() -> None:
     program = (
         "import os, time\n"

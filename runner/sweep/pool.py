@@ -18,7 +18,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,8 @@ _LARGEST_BATCH = 64
 _GRACE_SECONDS = 1.0  # for the jobs in flight to be recorded after an interrupt
 
 _PR_SET_PDEATHSIG = 1  # of Linux
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ class Pool(Generic[Item, Answer]):
         with warnings.catch_warnings():
             # Python 3.12 warns of the BLAS threads; the library restarts its own after a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
+            with _signals_waiting():
+                process.start()
         theirs.close()
         listened.close()
         worker: _Worker[Item] = _Worker(process, ours, lifeline)
@@ -201,6 +204,7 @@ def _serve(
     _be_killed_with_parent()
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         while True:
             for answer in work(pipe.recv()):
                 pipe.send(answer)
@@ -212,6 +216,16 @@ def _serve(
         code = error.exit_code
     # Not sys.exit: what the parent had registered to happen at exit is the parent's.
     os._exit(code)
+
+
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Signals that come meanwhile wait: a worker that begins has the handlers of its parent yet."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _interrupted(number: int, _frame: Any) -> None:
