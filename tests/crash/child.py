@@ -178,6 +178,18 @@ def members(session: int) -> list[int]:
     return found
 
 
+def doing(pid: int) -> str:
+    """What a process is at, as the system tells it."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        status = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    except OSError:
+        return "gone by now"
+    wanted = ("State:", "PPid:")
+    facts = [line for line in status.splitlines() if line.startswith(wanted)]
+    return "; ".join([command.decode("utf-8", "replace")[-150:], *facts])
+
+
 def outlived(session: int, seconds: float = 2.0) -> list[int]:
     """The processes of a session that are still there so long after its leader was killed."""
     deadline = time.monotonic() + seconds

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner.store.layout import RUN_FILE
 from tests.crash import model
-from tests.crash.child import Child, outlived, start, warm
+from tests.crash.child import Child, doing, outlived, start, warm
 from tests.crash.points import age
 from tests.crash.report import Report
 
@@ -23,13 +23,16 @@ SWEEP = ["-m", "seeds.seed=range(40)", "layers=one_dense", "data.samples=10"]
 WORKERS = ["-m", "seeds.seed=range(40)", "layers=mlp", "layers.mlp.depth=12", "data.samples=99"]
 DASK = [*SWEEP, "hydra/launcher=dask", "hydra.launcher.n_jobs=2"]
 
+_AGAIN = 0.7
+"""Of the times that a sweep is taken up, how often it is killed once more."""
+
 SHARES = ((RUN, 0.45), (SWEEP, 0.25), (WORKERS, 0.25), (DASK, 0.05))
 
 
 def crash(folder: Path, n: int | None, seed: int) -> Report:
     """Kills ``n`` programs, or 1,000: the whole group or, of a sweep, the client alone.
 
-    Where it was a sweep, it is taken up again, and killed again half of the times.
+    Where it was a sweep, it is taken up again, and killed again until luck has it go on.
     """
     report = Report("kills", seed)
     warm()
@@ -54,13 +57,13 @@ def crash(folder: Path, n: int | None, seed: int) -> Report:
 
 def _one(report: Report, work: Path, arguments: list[str], seconds: float) -> None:
     shutil.rmtree(work, ignore_errors=True)
-    what = " ".join(arguments[:3])
+    what = " ".join([*arguments[:3], *(t for t in arguments if "launcher" in t)])
     child = start(arguments, work)
     _killed(report, what, child, work, seconds)
     root = work / "outputs"
     for sweep in root.glob("multirun/*/[0-9]*"):
         again = ["-m", f"hydra.sweeper.resume={sweep}", *(t for t in arguments if "launcher" in t)]
-        if report.dice.random() < 0.5:
+        while report.dice.random() < _AGAIN:
             _killed(report, f"{what}, resumed", start(again, work), work, seconds)
         before = _stamps(sweep)
         last = start(again, work)
@@ -90,7 +93,8 @@ def _killed(report: Report, what: str, child: Child, work: Path, seconds: float)
         child.kill(group=group)
         report.count("kills")
         report.count("kills of the whole group" if group else "kills of the client alone")
-    report.check(what, [f"process {each} is left" for each in outlived(child.pid)])
+    left = outlived(child.pid)
+    report.check(what, [f"process {each} is left: {doing(each)}" for each in left])
     report.check(what, model.broken(work / "outputs", child.printed()))
 
 
