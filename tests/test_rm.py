@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from runner import cli
+from runner.errors import WriteError
 from runner.store import rows
-from runner.store.sweeps import sweep_rows
+from runner.store.sweeps import sweep_rows, write_index
+from runner.store.verify import verify
 from tests.conftest import Program
 
 
@@ -69,3 +75,52 @@ def test_refused(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
         os.chdir(there)
     assert paths() == before
     assert {"link", "sweep"} <= set(os.listdir())
+
+
+@pytest.mark.parametrize(("module", "name"), [(os, "rename"), (shutil, "rmtree")])
+def test_killed_it_leaves_the_run_or_none(
+    there: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
+) -> None:
+    """And in its sweep no index that tells of what is gone, also once the rest is swept up."""
+    job = there / "outputs" / "s" / "1"
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(module, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        cli.main(["rm", "--yes", str(job)])
+        os._exit(70)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert job.exists() == (name == "rename")
+    assert ("outputs/s/1" in paths()) == job.exists()
+    assert verify("outputs") == []
+    assert cli.main(["ls", "--clean"]) == 0
+    assert verify("outputs") == []
+    jobs = [row["directory"] for row in sweep_rows(there / "outputs" / "s")]
+    assert jobs == (["0", "1"] if job.exists() else ["0"])
+
+
+def test_the_index_that_the_disk_has_no_room_for_is_written_after(
+    there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = there / "outputs" / "s" / "sweep.parquet"
+    full = iter([True, False])
+
+    def write(sweep: Path, rows: list[dict[str, Any]]) -> None:
+        if next(full):
+            raise WriteError(index, "No space left on device")
+        write_index(sweep, rows)
+
+    monkeypatch.setattr("runner.store.sweeps.write_index", write)
+    assert cli.main(["rm", "--yes", "outputs/s/1"]) == 0
+    assert list(pd.read_parquet(index)["number"]) == [0]
+
+
+def test_what_cannot_be_deleted_stays_in_the_index(
+    there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    assert cli.main(["rm", "--yes", "outputs/s/1"]) == 3
+    assert "Permission denied" in capsys.readouterr().err
+    assert list(pd.read_parquet(there / "outputs" / "s" / "sweep.parquet")["number"]) == [0, 1]

@@ -6,13 +6,13 @@ import contextlib
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from runner import console
 from runner.arguments import A_RUN
-from runner.errors import NotFoundError, RunnerError, UsageError, clip, one_line
+from runner.errors import NotFoundError, RunnerError, UsageError, WriteError, clip, one_line
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -58,12 +58,18 @@ def do(args: Namespace) -> int:
     if not args.yes and not _confirmed(question):
         return 2
     led = led_to([*doomed])
+    folders = {folder for path in doomed for folder in path.parents}
+    # First, so that no kill leaves an index that tells of what is gone: a run that it doesn't
+    # tell of is found on disk. On a full disk it has to wait.
+    late = {folder for folder in folders if not _left_out(doomed, folder)}
     try:
         for path in doomed:
             remove(path)
+    except BaseException:
+        late = folders
+        raise
     finally:
-        # Also of what is gone where one of them could not be deleted.
-        for folder in {folder for path in doomed for folder in path.parents}:
+        for folder in late:
             _tell_index(folder)
         for root in led:
             mend_latest(root)
@@ -92,8 +98,17 @@ def _refuse_around(path: Path, name: str, found: Sequence[Mapping[str, Any]]) ->
             raise UsageError(f"rm {clip(name, 60)}: another run lies in it, {other}; move it first")
 
 
-def _tell_index(sweep: Path) -> None:
-    """Takes what is deleted out of the index, where the folder is a sweep that has ended."""
+def _left_out(doomed: Collection[Path], folder: Path) -> bool:
+    """Takes out of a sweep's index what is about to be deleted; whether it could be written."""
+    try:
+        _tell_index(folder, doomed)
+    except WriteError:
+        return False
+    return True
+
+
+def _tell_index(sweep: Path, doomed: Collection[Path] = ()) -> None:
+    """Writes the index of what is there, where the folder is a sweep that has ended."""
     from runner.store import is_alive
     from runner.store.sweeps import is_sweep, sweep_rows, write_index
 
@@ -104,7 +119,13 @@ def _tell_index(sweep: Path) -> None:
     except RunnerError as error:  # it is not needed to delete a run, and stays what it was
         console.say(one_line(f"note: the index was left as it is: {error}"))
         return
-    write_index(sweep, rows)
+    places = [Path(os.path.realpath(sweep / row["directory"])) for row in rows]
+    kept = [
+        row
+        for row, place in zip(rows, places, strict=True)
+        if not any(place.is_relative_to(path) for path in doomed)
+    ]
+    write_index(sweep, kept)
 
 
 def _refuse_folder(path: Path, name: str) -> None:
