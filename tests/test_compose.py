@@ -26,8 +26,8 @@ from omegaconf import DictConfig, OmegaConf
 from runner.app.compose import compose, hydra_session
 from runner.app.plain import plain
 from runner.sweep.compose import Composer, JobConfig
-from runner.sweep.override import read
-from runner.sweep.yaml_text import Template, scalar, sequence
+from runner.sweep.compose.override import read
+from runner.sweep.compose.yaml_text import Template, scalar, sequence
 
 SWEEPS = int(os.environ.get("RUNNER_TEST_SWEEPS", "0"))
 """How many random sweeps, of four to six jobs each; 0: a few, the same ones each time."""

@@ -311,7 +311,7 @@ def test_a_server_that_is_no_scheduler(program: Program) -> None:
 
 
 def test_a_scheduler_that_is_gone_when_it_is_asked() -> None:
-    from runner.sweep.crew import Crew
+    from runner.sweep.cluster.crew import Crew
 
     class Gone:
         def nthreads(self) -> None:
@@ -333,7 +333,7 @@ def test_without_the_library(program: Program) -> None:
 
 
 def test_a_claim_of_another_machine_is_given_up_with_its_worker(tmp_path: Path) -> None:
-    from runner.sweep.node import _lives_beside_us
+    from runner.sweep.cluster.node import _lives_beside_us
 
     claim = {"kind": "run", "pid": 1, "started": None, "boot": "other", "host": "elsewhere"}
     (tmp_path / ".claim").write_text(json.dumps(claim))

@@ -12,7 +12,7 @@ from tests.conftest import Program
 FORGETFUL = """
 import sys
 from runner.__main__ import main
-from runner.sweep.shape import Shape
+from runner.sweep.compose.shape import Shape
 
 leaf = Shape._leaf
 first = {}

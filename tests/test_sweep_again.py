@@ -15,7 +15,7 @@ from runner.app.folders import config_directory
 from runner.store.claim.owner import RUN, write_claim
 from runner.store.sweeps import rebuild, sweep_rows
 from runner.store.sweeps.spec import read_spec, spec_text
-from runner.sweep.by_hydra import JobConfig
+from runner.sweep.compose.by_hydra import JobConfig
 from runner.sweep.places import Places
 from tests.conftest import Program
 from tests.warm import Warm

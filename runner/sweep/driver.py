@@ -52,7 +52,7 @@ from runner.sweep.spec import hydra_overrides, is_trust, recomposed, spec_of
 from runner.sweep.work import SharedFacts, Work
 
 if TYPE_CHECKING:
-    from runner.sweep.crew import Crew
+    from runner.sweep.cluster.crew import Crew
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Driver:
     def _crew(self) -> AbstractContextManager[Crew | None]:
         if self._launcher != "DaskLauncher":
             return nullcontext()
-        from runner.sweep.cluster import Options, connected
+        from runner.sweep.cluster.launcher import Options, connected
 
         return connected(Options.of(self._config.hydra.launcher))
 

@@ -20,8 +20,8 @@ from runner.store.claim.remains import is_abandoned, remove
 from runner.store.commit import tidy_up
 from runner.store.sweeps import job_row, row_of_run
 from runner.store.sweeps.job_folders import has_lost_its_run, job_number
-from runner.sweep.by_hydra import JobConfig
 from runner.sweep.compose import Composer
+from runner.sweep.compose.by_hydra import JobConfig
 
 Row = dict[str, Any]
 

@@ -31,7 +31,7 @@ from runner.store.commit import Sealed, commit_all, sync_ends, tidy
 from runner.store.shared import SharedInputs
 from runner.store.sweeps import job_row
 from runner.sweep.around import inside_run_job
-from runner.sweep.by_hydra import JobConfig
+from runner.sweep.compose.by_hydra import JobConfig
 from runner.sweep.places import Places, Row, job_of, reason_of
 
 _Ended = tuple[Row, Sealed | None]

@@ -115,7 +115,7 @@ class DaskLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Hydra's word that jobs are to come."""
-        from runner.sweep.cluster import Launch
+        from runner.sweep.cluster.launcher import Launch
 
         self._launch = Launch(hydra_context, config, self._options)
 

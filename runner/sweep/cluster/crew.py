@@ -19,10 +19,10 @@ from runner.errors import InterruptedRunError, LostError, clip
 from runner.store import layout
 from runner.store.claim.owner import read_claim
 from runner.store.sweeps.job_folders import run_folders
-from runner.sweep import node
-from runner.sweep.flight import Flight
+from runner.sweep.cluster import node
+from runner.sweep.cluster.flight import Flight
+from runner.sweep.cluster.scheduler import distributed, told_in_one_line
 from runner.sweep.places import Row
-from runner.sweep.scheduler import distributed, told_in_one_line
 from runner.sweep.work import Work
 
 _BATCH_SECONDS = 1.0  # of work at most that one message holds, so that rows come back soon

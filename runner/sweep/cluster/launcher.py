@@ -21,12 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 import runner
 from runner import console, limits
 from runner.errors import ConfigError
-from runner.sweep import node
+from runner.sweep.cluster import node
+from runner.sweep.cluster.crew import Crew
+from runner.sweep.cluster.scheduler import SCHEDULER, distributed, told_in_one_line
 from runner.sweep.compose import Composer
-from runner.sweep.crew import Crew
 from runner.sweep.jobs import spot_check
 from runner.sweep.local import n_workers, returned
-from runner.sweep.scheduler import SCHEDULER, distributed, told_in_one_line
 from runner.sweep.spec import spec_of
 from runner.sweep.work import SharedFacts, Work
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import RunnerError
 from runner.store import layout
+from runner.sweep.cluster.scheduler import cannot, distributed
 from runner.sweep.places import Row
-from runner.sweep.scheduler import cannot, distributed
 from runner.sweep.work import Work
 
 if TYPE_CHECKING:
-    from runner.sweep.crew import Crew
+    from runner.sweep.cluster.crew import Crew
 
 _TRIES = 10  # of a job that was not begun: what died had been doing something else
 

@@ -21,11 +21,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.app.compose import CheckedLoader
 from runner.app.plain import environment_in, hidden
-from runner.sweep import override
-from runner.sweep.by_hydra import JobConfig as JobConfig
-from runner.sweep.by_hydra import compose_by_hydra
-from runner.sweep.override import Line
-from runner.sweep.shape import Shape
+from runner.sweep.compose import override
+from runner.sweep.compose.by_hydra import JobConfig as JobConfig
+from runner.sweep.compose.by_hydra import compose_by_hydra
+from runner.sweep.compose.override import Line
+from runner.sweep.compose.shape import Shape
 
 _REMEMBERED_LINES = 8192
 _REMEMBERED_SHAPES = 512  # 40 kB each, 160 kB while only one job had it

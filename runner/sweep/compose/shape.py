@@ -13,9 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner.app.allowed import check_job_directory
 from runner.app.plain import plain
-from runner.sweep.by_hydra import JobConfig
-from runner.sweep.override import Line, Scalar
-from runner.sweep.yaml_text import Path, Template, replaced, scalar, sequence
+from runner.sweep.compose.by_hydra import JobConfig
+from runner.sweep.compose.override import Line, Scalar
+from runner.sweep.compose.yaml_text import Path, Template, replaced, scalar, sequence
 
 # What may be looked up in the tree of a job: other keys, and the environment. Anything else can
 # depend on Hydra's own state or on the clock.
