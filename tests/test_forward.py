@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from numpy.random import RandomState
 
 from runner.errors import LayerFailedError
-from runner.forward import network
+from runner.forward import budget, network
+from runner.forward import run as forward
 from runner.forward.run import Batch, run, tiled
+from runner.forward.statistics import piece_of
 from runner.numerics import TILE, rule
 
 
@@ -68,6 +71,52 @@ def test_batches_and_threads_change_no_bit(numerics: str) -> None:
         for first, second in zip(once, again, strict=True):
             np.testing.assert_array_equal(first, second)
             assert first.dtype == rule(numerics).dtype
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_legs_that_tiles_go_in_change_no_bit(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr(forward, "_LONG", 0)  # one thread, too, has a pool then
+    layers = {f"d{number}": _dense(3 + number % 4) for number in range(9)}
+    inputs = RandomState(1).randn(6 * TILE + 5, 4).astype(np.float32)
+    built = _network(layers, 4, "nnfs")
+    expected = _outputs(inputs, built, "nnfs", 65536, threads)
+    for most in (1, 100_000, 1_000_000):
+        monkeypatch.setattr(budget, "BYTES", most)
+        for batch_size in (1, 65536):
+            found = _outputs(inputs, built, "nnfs", batch_size, threads)
+            for first, second in zip(expected, found, strict=True):
+                np.testing.assert_array_equal(first, second)
+
+
+def test_what_is_in_the_works_is_bounded_in_bytes_not_in_layers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most, width = 1 << 22, 16
+    monkeypatch.setattr(budget, "BYTES", most)
+    made: list[weakref.ref[np.ndarray]] = []
+    peaks = []
+
+    def noted(outputs: Any) -> Any:
+        made.append(weakref.ref(outputs))
+        there = [array for ref in tuple(made) if (array := ref()) is not None]
+        peaks.append(sum(array.nbytes for array in there))
+        return piece_of(outputs)
+
+    monkeypatch.setattr(forward, "piece_of", noted)
+    layers = {f"d{number}": _dense(width) for number in range(60)}
+    inputs = RandomState(1).randn(8 * TILE, 4).astype(np.float32)
+    built = _network(layers, 4, "nnfs")
+    for _ in run(
+        tiled(inputs), len(inputs), built, rule=rule("nnfs"), batch_size=65536, threads=2,
+        clock=time.perf_counter,
+    ):  # fmt: skip
+        time.sleep(0.0005)
+    layer = TILE * width * 4
+    # The legs in the works, one that is handed on, and what arrives at each.
+    assert max(peaks) <= most + most // 4 + 5 * layer
+    assert len(peaks) == 8 * 60
 
 
 class Mean:

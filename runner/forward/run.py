@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.forward.budget import Pace, pace, stages
 from runner.forward.network import NamedLayer
 from runner.forward.statistics import Piece, piece_of
 from runner.numerics import TILE, Rule
@@ -51,21 +52,6 @@ def tiles(n_samples: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + TILE, n_samples)
 
 
-def tiles_per_batch(batch_size: int) -> int:
-    """``batch_size`` rounded up to whole tiles, in tiles."""
-    return max(1, -(-batch_size // TILE))
-
-
-def tiles_waiting(batch_size: int) -> int:
-    """How many tiles of a layer may wait for those who digest and write them."""
-    return min(tiles_per_batch(batch_size), 2)
-
-
-def tiles_ahead(batch_size: int, threads: int) -> int:
-    """How many tiles are in the works at a time: what keeps the threads busy, and no more."""
-    return min(tiles_per_batch(batch_size), 2 * threads)
-
-
 def tiled(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """The rows of an array, a tile after the other."""
     for start, stop in tiles(len(inputs)):
@@ -99,7 +85,7 @@ def run(
     Raises:
         LayerFailedError: a class of the reader's raised.
     """
-    for stage in _stages(network):
+    for stage in stages([named.layer.rowwise for named in network]):
         # A layer that needs all rows at once parts the network: what reaches it is gathered.
         gathered = None
         if stage[-1] < len(network) - 1:
@@ -114,16 +100,6 @@ def run(
             yield batch
         if gathered is not None:
             arriving = tiled(gathered)
-
-
-def _stages(network: Sequence[NamedLayer]) -> list[range]:
-    """The positions of the layers that run tile by tile together, and of those that run alone."""
-    stages: list[range] = []
-    for position, named in enumerate(network):
-        joins = position > 0 and named.layer.rowwise and network[position - 1].layer.rowwise
-        start = stages.pop().start if joins else position
-        stages.append(range(start, position + 1))
-    return stages
 
 
 def _whole(
@@ -164,10 +140,10 @@ def _tiled(
     """Layers tile by tile, several tiles at once, handed on in order."""
     ended = Event()
 
-    def tile(start: int, rows: NDArray[Any]) -> list[Batch]:
-        rows = rule.cast_inputs(rows)
-        batches = []
-        for position in stage:
+    def through(leg: range, start: int, rows: NDArray[Any]) -> Iterator[Batch]:
+        if leg.start == stage.start:
+            rows = rule.cast_inputs(rows)
+        for position in leg:
             if ended.is_set():
                 break
             started = clock()
@@ -175,8 +151,7 @@ def _tiled(
             with np.errstate(all="ignore"):
                 rows = network[position].layer.forward(rows)
             seconds = clock() - started
-            batches.append(Batch(position, start, rows, seconds, piece_of(rows)))
-        return batches
+            yield Batch(position, start, rows, seconds, piece_of(rows))
 
     # The reader's classes keep their outputs in themselves: two threads would mix them up; and here
     # their code can be interrupted. So can a long product of ours, in a thread of its own.
@@ -185,20 +160,44 @@ def _tiled(
     numbered = zip(range(0, n_samples, TILE), arriving, strict=True)
     if not ours or short or (threads == 1 and _work(network, stage, TILE) < _LONG):
         for start, rows in numbered:
-            yield from tile(start, rows)
+            yield from through(stage, start, rows)
         return
+    widths = [named.plan.n_neurons for named in network]
+    item = rule.dtype.itemsize
+    how = pace(widths, stage, item, batch_size=batch_size, threads=threads)
+    yield from _in_turns(numbered, through, how, threads, ended)
+
+
+def _in_turns(
+    numbered: Iterator[tuple[int, NDArray[Any]]],
+    through: Callable[[range, int, NDArray[Any]], Iterator[Batch]],
+    how: Pace,
+    threads: int,
+    ended: Event,
+) -> Iterator[Batch]:
+    """Tiles at once, a leg of the layers after the other, so that none overtakes another."""
     from concurrent.futures import ThreadPoolExecutor  # a small run has no use for it
 
-    ahead = tiles_ahead(batch_size, threads)
-    pending: deque[Future[list[Batch]]] = deque()
+    pending: deque[tuple[int, Future[list[Batch]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tile")
+
+    def begin(leg: int, start: int, rows: NDArray[Any]) -> None:
+        future = pool.submit(lambda: list(through(how.legs[leg], start, rows)))
+        pending.append((leg, future))
+
     try:
-        for start, rows in numbered:
-            if len(pending) >= ahead:
-                yield from pending.popleft().result()
-            pending.append(pool.submit(tile, start, rows))
-        while pending:
-            yield from pending.popleft().result()
+        while True:
+            while len(pending) < how.ahead and (arrived := next(numbered, None)):
+                begin(0, *arrived)
+            if not pending:
+                return
+            leg, future = pending.popleft()
+            batches = future.result()
+            if leg + 1 < len(how.legs):
+                begin(leg + 1, batches[-1].start, batches[-1].outputs)
+            batches.reverse()
+            while batches:  # let go of one by one
+                yield batches.pop()
     finally:
         # Whoever interrupts doesn't wait for a tile that nobody will look at.
         ended.set()

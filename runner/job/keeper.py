@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from runner.forward.run import Batch, tiles_waiting
+from runner.forward.budget import waiting
+from runner.forward.run import Batch
 from runner.forward.statistics import Statistics
 from runner.job.lanes import Lanes, spread
 from runner.job.plan import Plan
@@ -41,8 +42,9 @@ class Keepers:
             weights += [_STORING * width for width in widths]
         count = 0 if plan.shape.n_samples <= TILE else min(threads, len(weights))
         self._lane_of: Sequence[int] = spread(weights, max(1, count))
-        ahead = tiles_waiting(plan.batch_size)
-        self.lanes = Lanes([ahead * self._lane_of.count(lane) for lane in range(count)])
+        tasks = [self._lane_of.count(lane) for lane in range(count)]
+        item = plan.rule.dtype.itemsize
+        self.lanes = Lanes(waiting(widths, tasks, item, batch_size=plan.batch_size))
 
     def take(self, batch: Batch) -> None:
         """The next rows of a layer.

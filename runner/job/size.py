@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import limits
 from runner.errors import TooLargeError
-from runner.forward.run import tiles_ahead, tiles_waiting
+from runner.forward.budget import pace, stages, waiting
 from runner.numerics import TILE
 from runner.store.layout import WIDE, group_rows
 
@@ -106,25 +106,46 @@ def _passing(plan: Plan, threads: int) -> int:
     """Bytes of the forward pass: tiles in the works, rows that wait to be written, temporaries."""
     layers, samples = plan.layers, plan.shape.n_samples
     item, product = plan.rule.dtype.itemsize, plan.rule.product_dtype.itemsize
-    # In the works, waiting to be digested and written, and one in hand.
-    count = tiles_ahead(plan.batch_size, threads) + tiles_waiting(plan.batch_size) + 1
-    rows = min(count * TILE, samples)
-    tile = min(TILE, samples)
-    busy = min(threads, -(-samples // TILE))
     together = sum(p.n_neurons for p in layers)
-    held = rows * together * item
-    waiting = sum(
+    grouped = sum(
         min(plan.kept_rows, group_rows(p.n_neurons, item, together)) * p.n_neurons for p in layers
     )
     described = _FOOTER * sum(
         -(-plan.kept_rows // group_rows(p.n_neurons, item, together)) * min(p.n_neurons, WIDE)
         for p in layers
     )
+    tile = min(TILE, samples)
+    busy = min(threads, -(-samples // TILE))
     multiplied = busy * tile * max(p.n_inputs + p.n_neurons for p in layers) * (product + item)
     summed = busy * tile * max(p.n_neurons for p in layers) * _SUMMING
     # All rows at once: what arrives, its copy, what comes out, its copy, and what goes on.
     whole = sum(samples * (2 * layers[at].n_inputs + 3 * layers[at].n_neurons) for at in plan.whole)
-    return held + (waiting + whole) * item + described + multiplied + summed
+    held = tile * (_in_works(plan, threads) + _waiting(plan, threads))
+    return held + (grouped + whole) * item + described + multiplied + summed
+
+
+def _in_works(plan: Plan, threads: int) -> int:
+    """Bytes a row of a tile: of the legs that tiles are in, of one at its end, of what arrives."""
+    widths, item = [p.n_neurons for p in plan.layers], plan.rule.dtype.itemsize
+    arriving = max(plan.shape.n_features * plan.shape.dtype.itemsize, max(widths) * item)
+    found = 0
+    for stage in stages([at not in plan.whole for at in range(len(widths))]):
+        legs, ahead = pace(widths, stage, item, batch_size=plan.batch_size, threads=threads)
+        ahead = min(ahead, -(-plan.shape.n_samples // TILE))
+        leg = max(sum(widths[leg.start : leg.stop]) for leg in legs) * item
+        found = max(found, (ahead + 1) * leg + ahead * arriving)
+    return found
+
+
+def _waiting(plan: Plan, threads: int) -> int:
+    """Bytes a row of a tile: of batches that wait for a lane, or are in one's hands."""
+    widths, item = [p.n_neurons for p in plan.layers], plan.rule.dtype.itemsize
+    if plan.shape.n_samples <= TILE:
+        return max(widths) * item
+    tasks = len(widths) * (2 if plan.kept_rows else 1)
+    lanes = min(threads, tasks)
+    rooms = waiting(widths, [-(-tasks // lanes)] * lanes, item, batch_size=plan.batch_size)
+    return (sum(rooms) + lanes + 1) * max(widths) * item
 
 
 def _compare(plan: Plan, parts: Mapping[str, int], there: int | None, what: str) -> None:
