@@ -6,6 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,25 @@ def test_beyond_1024_neurons_there_is_one_column(writer: RunWriter) -> None:
     assert pq.ParquetFile(path).schema_arrow.names == ["outputs"]
     assert pl.read_parquet(path)["outputs"].dtype == pl.Array(pl.Float32, 1025)
     assert np.array_equal(np.stack(list(pd.read_parquet(path)["outputs"])), values)
+
+
+def test_layers_may_begin_at_the_same_moment(
+    writer: RunWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=5)
+    mkdir = Path.mkdir
+
+    def together(path: Path) -> None:
+        both.wait()
+        mkdir(path)
+
+    monkeypatch.setattr(Path, "mkdir", together)
+
+    def begin(position: int) -> None:
+        writer.layer(position, "dense", "Dense", 2, 3, 1, "f4", 2).write(outputs(1, 3))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(begin, range(2)))
 
 
 def test_pandas_duckdb_and_polars_read_the_same_values(writer: RunWriter) -> None:

@@ -156,7 +156,8 @@ class RunWriter:
         )
         if not self._folder_made:
             folder = self.staging / layout.LAYERS_FOLDER
-            with writing(folder):
+            # The lanes begin their first layers at the same moment.
+            with writing(folder), contextlib.suppress(FileExistsError):
                 folder.mkdir()
             self._folder_made = True
         kept = np.dtype(dtype)
