@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from runner.store.index import rows
 from runner.store.verify import verify
 from runner.store.write import RunWriter
 from tests.conftest import Program
+from tests.warm import Warm
 
 OUTPUTS = np.random.RandomState(0).randn(300, 3).astype("f4")
 
@@ -201,3 +203,25 @@ def test_a_job_that_is_gone_is_found(program: Program) -> None:
     assert verify(sweep) == []
     assert program.start("rm", "--yes", f"{sweep}/0").returncode == 0
     assert verify(sweep) == []
+
+
+def test_a_large_run_is_verified_in_little_memory(program: Program, warm: Warm) -> None:
+    """Several of its files at once, and told of in their order."""
+    done = warm(
+        ["data=normal", "data.samples=40000", "data.features=2", "layers=two_dense",
+         "layers.dense1.n_neurons=1000", "layers.dense2.n_neurons=100", "hydra.run.dir=large"],
+        program.folder,
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    usual = warm(["ls"], program.folder).peak
+    done = warm(["verify", "large"], program.folder)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.peak - usual < 160_000_000  # the outputs of the first layer
+    layers = sorted((program.folder / "large" / "layers").iterdir())
+    for path in layers:
+        with path.open("r+b") as file:
+            file.seek(path.stat().st_size // 2)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+    assert [finding.path for finding in verify(program.folder / "large")] == layers

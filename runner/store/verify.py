@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
+from runner import limits
 from runner.errors import AccessError, DamagedError, NotFoundError, RunnerError, unreadable
 from runner.store import layout, sums
 from runner.store.claim.owner import is_alive
 from runner.store.files import hash_file
 from runner.store.index import run_directories, sweep_directories
-from runner.store.layer import Layer
+from runner.store.layer import LARGE, Layer
 from runner.store.layout import OutputsDigest
 from runner.store.read import Run
 from runner.store.run_row import is_complete_without_run_file
 from runner.store.sweeps import INDEX_FILE, known_files, known_rows
 from runner.store.sweeps.job_folders import run_folders
+
+Item = TypeVar("Item")
+
+_AT_ONCE = 4  # files of a large run
 
 
 @dataclass(frozen=True)
@@ -145,23 +152,50 @@ def _files(directory: Path) -> Iterator[Finding]:
         yield Finding(directory / path, "is missing")
     for path in sorted(there - set(expected) - {layout.RUN_FILE}):
         yield Finding(directory / path, f"is not in {layout.SUMS_FILE}")
-    for path in sorted(there & set(expected)):
-        if sums.is_link(directory, path):
-            yield Finding(directory / path, "is a link, and no file of the run")
-            continue
-        try:
-            digest = hash_file(directory / path)
-        except OSError as error:
-            yield _finding(unreadable(directory / path, error), directory)
-            continue
-        if digest != expected[path]:
-            yield Finding(directory / path, "is not what was written (SHA-256)")
+    both = sorted(there & set(expected))
+    yield from _of_each(lambda path: _file(directory, path, expected[path]), both, directory)
+
+
+def _file(directory: Path, path: str, expected: str) -> list[Finding]:
+    """What is wrong with one file of a run."""
+    if sums.is_link(directory, path):
+        return [Finding(directory / path, "is a link, and no file of the run")]
+    try:
+        digest = hash_file(directory / path)
+    except OSError as error:
+        return [_finding(unreadable(directory / path, error), directory)]
+    wrong = Finding(directory / path, "is not what was written (SHA-256)")
+    return [] if digest == expected else [wrong]
+
+
+def _of_each(
+    look: Callable[[Item], list[Finding]], items: Sequence[Item], directory: Path
+) -> Iterator[Finding]:
+    """What is found of each, in order; of a large run several are looked at at once.
+
+    Hashing and decoding let other threads work. Each holds a row group of a file, and no more.
+    """
+    if not _is_large(directory):  # threads would cost more than they save
+        for item in items:
+            yield from look(item)
+        return
+    pool = ThreadPoolExecutor(min(limits.cores(), _AT_ONCE))
+    try:
+        for found in pool.map(look, items):
+            yield from found
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # a signal is not to wait for them
+
+
+def _is_large(directory: Path) -> bool:
+    with suppress(OSError), os.scandir(directory / layout.LAYERS_FOLDER) as files:
+        return sum(file.stat().st_size for file in files) > LARGE
+    return False
 
 
 def _contents(run: Run) -> Iterator[Finding]:
     layers = list(run.layers.values())
-    for layer in layers:
-        yield from _layer(run, layer)
+    yield from _of_each(lambda layer: list(_layer(run, layer)), layers, run.path)
     stored = run.metadata["digest"]
     if not layers or (stored is None and run.status != layout.FINISHED):
         return
@@ -181,8 +215,8 @@ def _layer(run: Run, layer: Layer) -> Iterator[Finding]:
         import numpy as np
 
         digest = OutputsDigest(np.dtype(layer.dtype), (layer.n_samples, layer.n_neurons))
-        for batch in layer.batches():
-            digest.update(batch)
+        for block in layer.matrix().blocks():  # as they lie in the file, and none of them large
+            digest.update(block)
     except (RunnerError, OSError, ValueError) as error:
         yield _finding(error, file)
         return
