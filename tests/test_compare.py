@@ -121,6 +121,7 @@ def noise(rows: int, width: int, dtype: str = "f4", seed: int = 0) -> np.ndarray
         (3, 1, "f4", 0, 0),
         (140_000, 5, "f4", 131_072, 4),
         (140_000, 5, "f8", 65_535, 0),
+        (5_000, 40, "f4", 4_097, 39),  # several columns at a time
         (5_000, 1_100, "f4", 4_999, 1_099),
     ],
 )
@@ -270,21 +271,24 @@ def test_damage_is_not_taken_for_a_difference(tmp_path: Path, program: Program) 
     assert "00-dense1.parquet" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("rows", "width", "flips"), [(70_000, 3, 150), (3000, 60, 60), (200, 1100, 60)]
+)
 def test_damage_in_a_large_file_is_found_by_its_pages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, width: int, flips: int
 ) -> None:
     """Whose sum is not computed: a flipped bit is refused, or changes nothing that is said."""
     monkeypatch.setattr("runner.store.layer.LARGE", 0)
-    x = noise(70_000, 3)
+    x = noise(rows, width)
     y = x.copy()
-    y[66_000, 2] = 0
+    y[rows - 9, 2] = 0
     a, b = store(tmp_path / "a", {"l": x}), store(tmp_path / "b", {"l": y})
     true = runner.compare(a, b).rows()
     file = b / "layers" / "00-l.parquet"
     whole = file.read_bytes()
     random = np.random.RandomState(0)
     # Anywhere, and once more in what the pages' checksums don't cover: the footer at the end.
-    places = [*random.randint(0, len(whole), 150), *random.randint(-1500, 0, 150)]
+    places = [*random.randint(0, len(whole), flips), *random.randint(-1500, 0, flips)]
     refused = 0
     for place in places:
         data = bytearray(whole)
@@ -294,7 +298,42 @@ def test_damage_in_a_large_file_is_found_by_its_pages(
             assert runner.compare(a, b).rows() == true, place
         except DamagedError:
             refused += 1
-    assert refused > 150
+    assert refused > flips
+
+
+@pytest.mark.parametrize("width", [1, 40, 1100])
+def test_pages_are_taken_apart_without_pyarrow(
+    tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = noise(5000, width), noise(5000, width, seed=1)
+    a, b = store(tmp_path / "a", {"l": x}), store(tmp_path / "b", {"l": y})
+    expected = runner.compare(a, b).rows()
+    reads: list[Any] = []
+    monkeypatch.setattr("runner.store.matrix.pairs.numbers", reads.append)
+    monkeypatch.setattr("runner.store.matrix.stored.StoredMatrix.block", reads.append)
+    assert runner.compare(a, b).rows() == expected
+    monkeypatch.undo()
+    # It says the same when pyarrow reads them.
+    monkeypatch.setattr("runner.store.matrix.pairs.copy_plain", lambda *_, **__: False)
+    assert runner.compare(a, b).rows() == expected
+
+
+def test_the_rows_that_both_have_are_compared(tmp_path: Path) -> None:
+    """Also where several columns are read at a time, and one file ends before the other."""
+    for width, rows in ((3, 70_000), (40, 5000), (1100, 300)):
+        x, y = noise(rows, width), noise(rows, width, seed=1)
+        y[:7], y[7, width - 1] = x[:7], x[7, width - 1]
+        for name, kept in (("a", rows - 250), ("b", rows - 100)):
+            store(tmp_path / f"{name}{width}", {"l": x if name == "a" else y}, kept=kept)
+        found = runner.compare(tmp_path / f"a{width}", tmp_path / f"b{width}").layers[0]
+        assert found.note == f"the first {rows - 250} of {rows} rows are kept"
+        amounts = found.differences
+        assert amounts is not None
+        assert amounts.first == (7, 0, x[7, 0], y[7, 0])
+        assert amounts.compared == (rows - 250) * width
+        kept_x, kept_y = x[: rows - 250].astype("f8"), y[: rows - 250].astype("f8")
+        assert amounts.differing == np.count_nonzero(kept_x != kept_y)
+        assert amounts.max_abs == np.abs(kept_x - kept_y).max()
 
 
 def test_amounts_are_those_of_numpy(tmp_path: Path) -> None:

@@ -98,8 +98,13 @@ class Differences:
 
     def add(self, other: Differences) -> None:
         """Takes in what is known of other pieces."""
-        for name in ("compared", "differing", "beyond", "nan", "inf", "sum_abs", "sum_rel"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.compared += other.compared
+        self.differing += other.differing
+        self.beyond += other.beyond
+        self.nan += other.nan
+        self.inf += other.inf
+        self.sum_abs += other.sum_abs
+        self.sum_rel += other.sum_rel
         self.max_abs = max(self.max_abs, other.max_abs)
         self.max_rel = max(self.max_rel, other.max_rel)
         both = self.max_ulp is not None and other.max_ulp is not None

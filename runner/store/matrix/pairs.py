@@ -25,13 +25,19 @@ _ROWS = 65536  # taken at a time where the files are cut differently
 _BYTES = 1 << 25  # of them, of one file
 
 
+VALUES = 1 << 16
+"""In a piece of several columns, at most: enough that the steps between numpy's loops cost little
+beside the loops, and few enough for the cache."""
+
+
 class Piece(NamedTuple):
     """Some rows of some columns, the same ones of both matrices.
 
     Attributes:
         row: the first.
         column: the first.
-        a, b: (rows, columns) each, of one shape.
+        a, b: (rows, columns) each, of one shape; both in C order, or both column by column, and
+            then of no more than :data:`VALUES` unless there is only one column.
     """
 
     row: int
@@ -71,21 +77,17 @@ def _by_group(a: StoredMatrix, b: StoredMatrix) -> Iterator[Callable[[], Iterabl
 
 
 def _pieces(files: tuple[_Bytes, _Bytes], group: int, start: int, rows: int) -> Iterator[Piece]:
-    """A column after the other, so that it is still in the cache when its values are looked at."""
-    a, b = files
-    wide = a.matrix.wide
-    if a.matrix.dtype == b.matrix.dtype:
-        for column in range(1 if wide else a.matrix.shape[1]):
-            chunks = a.chunk(group, column, "a"), b.chunk(group, column, "b")
-            if _equal(*chunks):
-                continue
-            if wide:
-                break
-            left = a.column(group, column, chunks[0], "a")[:rows, None]
-            yield Piece(start, column, left, b.column(group, column, chunks[1], "b")[:rows, None])
-        else:
-            return
-    yield Piece(start, 0, a.matrix.block(group)[:rows], b.matrix.block(group)[:rows])
+    """A few columns after the other, so that they are in the cache when they are looked at."""
+    a, b = (file.matrix for file in files)
+    if a.dtype != b.dtype:
+        yield Piece(start, 0, a.block(group)[:rows], b.block(group)[:rows])
+        return
+    step = max(1, VALUES // max(1, a.groups[group], b.groups[group]))
+    for first in range(0, len(a.names), step):
+        columns = range(first, min(first + step, len(a.names)))
+        chunks = [file.chunk(group, columns, side) for file, side in zip(files, "ab", strict=True)]
+        if not _equal(*(chunk.data for chunk in chunks)):
+            yield Piece(start, first, *(chunk.values()[:rows] for chunk in chunks))
 
 
 def _equal(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
@@ -97,41 +99,70 @@ def _equal(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
     return bool(words.all() and (a[whole:] == b[whole:]).all())
 
 
+class _Chunk(NamedTuple):
+    """The raw bytes of some columns of a row group, the file's of this side.
+
+    They and the values are good until this thread takes the next for the side.
+    """
+
+    matrix: StoredMatrix
+    group: int
+    columns: range
+    side: str
+    data: NDArray[np.uint8]
+    plain: bool
+
+    def values(self) -> NDArray[Any]:
+        """(rows, columns), column by column; of a wide matrix all of the group's, in C order."""
+        matrix, rows = self.matrix, self.matrix.groups[self.group]
+        width = matrix.shape[1] if matrix.wide else len(self.columns)
+        size = rows * width * matrix.dtype.itemsize
+        if self.plain and size <= len(self.data):
+            values = _buffer(f"{self.side} values", size).view(matrix.dtype)
+            if copy_plain(self.data, values, levels=2 if matrix.wide else 0):
+                return values.reshape(rows, width) if matrix.wide else values.reshape(width, rows).T
+        if matrix.wide:
+            return matrix.block(self.group)
+        names = [matrix.names[column] for column in self.columns]
+        with reading(matrix.path) as file:
+            table = file.read_row_group(self.group, columns=names, use_threads=False)
+            return np.stack([numbers(column, matrix.dtype) for column in table.columns]).T
+
+
 class _Bytes:
-    """The raw bytes of a matrix's file, a column of a row group at a time."""
+    """The raw bytes of a matrix's file, some columns of a row group at a time."""
 
     def __init__(self, matrix: StoredMatrix) -> None:
         self.matrix = matrix
         with reading(matrix.path) as file:
             self._metadata = file.metadata
         self._file = open(matrix.path, "rb", buffering=0)  # noqa: SIM115 - lives as long as this
+        self._size = os.fstat(self._file.fileno()).st_size
 
-    def chunk(self, group: int, column: int, side: str) -> NDArray[np.uint8]:
-        """Its bytes, valid until this thread's next call for this side."""
-        stored = self._metadata.row_group(group).column(column)
-        begin = stored.data_page_offset
-        begin = min(stored.dictionary_page_offset or begin, begin)
-        buffer = _buffer(f"{side} bytes", stored.total_compressed_size)
+    def chunk(self, group: int, columns: range, side: str) -> _Chunk:
+        """Reads them."""
+        matrix, row_group = self.matrix, self._metadata.row_group(group)
+        count = matrix.groups[group] * (matrix.shape[1] if matrix.wide else 1)
+        begin, end, plain = None, 0, True
+        for column in map(row_group.column, columns):
+            first = column.data_page_offset
+            first = min(column.dictionary_page_offset or first, first)
+            if begin is None:
+                begin = end = first
+            elif first != end:
+                raise DamagedError(matrix.path, "its columns do not follow each other")
+            end += column.total_compressed_size
+            plain &= column.compression == "UNCOMPRESSED" and column.num_values == count
+        if begin is None or not 0 <= begin <= end <= self._size:
+            raise DamagedError(matrix.path, "ends too early")
+        data = _buffer(f"{side} bytes", end - begin)
         try:
-            count = os.preadv(self._file.fileno(), [buffer.data], begin)
+            found = os.preadv(self._file.fileno(), [data.data], begin)
         except OSError as error:
-            raise unreadable(self.matrix.path, error) from error
-        if count != len(buffer):
-            raise DamagedError(self.matrix.path, "ends too early")
-        return buffer
-
-    def column(self, group: int, column: int, chunk: NDArray[np.uint8], side: str) -> NDArray[Any]:
-        """The values of a column whose bytes are at hand; valid as long as those."""
-        rows, dtype = self.matrix.groups[group], self.matrix.dtype
-        stored = self._metadata.row_group(group).column(column)
-        if stored.compression == "UNCOMPRESSED" and stored.num_values == rows:
-            values = _buffer(f"{side} values", rows * dtype.itemsize).view(dtype)
-            if copy_plain(chunk, values):
-                return values
-        name = self.matrix.names[column]
-        with reading(self.matrix.path) as file:
-            table = file.read_row_group(group, columns=[name], use_threads=False)
-            return numbers(table.column(name), dtype)
+            raise unreadable(matrix.path, error) from error
+        if found != len(data):
+            raise DamagedError(matrix.path, "ends too early")
+        return _Chunk(matrix, group, columns, side, data, plain)
 
     def __del__(self) -> None:
         self._file.close()

@@ -1,83 +1,71 @@
 """The pages of an uncompressed parquet column, taken apart without a copy of pyarrow's.
 
-Our own files hold plain numbers that are never null, so a page is a header and the values.
-Anything else is declined, and pyarrow reads it. The header is a ``PageHeader`` of
-parquet-format's ``parquet.thrift``, in Thrift's compact protocol; its checksum is verified.
+Our own files hold plain numbers that are never null, so a page is a header and the values; of
+lists of a fixed length, also the levels in between, which say that none is null. Anything else is
+declined, and pyarrow reads it. The header is a ``PageHeader`` of parquet-format's
+``parquet.thrift``, in Thrift's compact protocol; its checksum is verified.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_LONGEST_HEADER = 256
-_DATA_PAGE = 0
-_PLAIN = 0
+_NUMBER = rb"([\x80-\xff]{0,4}[\x00-\x7f])"
+
+# The one form that every version of pyarrow gives the header of such a page, looked for as a whole:
+# taking it apart field by field takes as long as the checksum of what follows, and no other thread
+# can go on meanwhile. A data page; its bytes, its bytes compressed, its checksum; and how many
+# values, in plain encoding, with both kinds of levels in runs, and no statistics or empty ones.
+_HEADER = re.compile(
+    rb"\x15\x00\x15%b\x15%b\x15%b\x1c\x15%b\x15\x00\x15\x06\x15\x06(?:\x1c\x00)?\x00\x00"
+    % (4 * (_NUMBER,))
+)
 
 
-def copy_plain(chunk: NDArray[np.uint8], values: NDArray[Any]) -> bool:
-    """Copies the values out of a column chunk; False where its pages are not plain, or damaged.
+def copy_plain(chunk: NDArray[np.uint8], values: NDArray[Any], levels: int = 0) -> bool:
+    """Copies the values out of column chunks; False where their pages are not plain, or damaged.
 
     Args:
-        chunk: all its bytes.
-        values: (count,), as many as it has, and what they are.
+        chunk: all the bytes of one column, or of several that follow each other.
+        values: (count,), as many as they have, and what they are.
+        levels: kinds of them before a page's values: 2 in lists of a fixed length.
     """
-    room, item = values.view(np.uint8), values.itemsize
-    at = done = 0
-    while at < len(chunk):
-        try:
-            header, size = _struct(chunk[at : at + _LONGEST_HEADER].tobytes(), 0)
-            page = header[5]
-            plain = (header[1], page[2]) == (_DATA_PAGE, _PLAIN) and header[2] == header[3]
-            length = page[1] * item
-            checksum = header[4] & 0xFFFFFFFF  # stored as a signed number
-        except (KeyError, TypeError, ValueError, IndexError):
+    data, parts, at = chunk.data, [], 0
+    while at < len(data):
+        header = _HEADER.match(data, at)
+        if header is None:
             return False
-        at += size
-        if not plain or header[3] != length or done + length > len(room):
+        # All pages but the last have the same size, and each its own checksum.
+        size, packed, count = map(_size, header.group(1, 2, 4))
+        checksum = _integer(header[3]) & 0xFFFFFFFF  # stored as a signed number
+        at, end = header.end(), header.end() + size
+        if size != packed or not at <= end <= len(data) or zlib.crc32(data[at:end]) != checksum:
             return False
-        if at + length > len(chunk):
+        for _ in range(levels):
+            at += 4 + int.from_bytes(data[at : at + 4], "little")
+        # A null has a level and no value.
+        if count < 0 or at + count * values.itemsize != end:
             return False
-        data = chunk[at : at + length]
-        if zlib.crc32(data.data) != checksum:
-            return False
-        room[done : done + length] = data
-        at += length
-        done += length
-    return done == len(room)
+        parts.append(chunk[at:end])
+        at = end
+    if sum(map(len, parts)) != values.nbytes:
+        return False
+    np.concatenate(parts or [chunk], out=values.view(np.uint8))
+    return True
 
 
-def _struct(data: bytes, at: int) -> tuple[dict[int, Any], int]:
-    """Field number -> whole number or struct, and where the next thing begins."""
-    fields: dict[int, Any] = {}
-    number = 0
-    while head := data[at]:
-        at += 1
-        step, kind = head >> 4, head & 15
-        if step:
-            number += step
-        else:
-            number, at = _integer(data, at)
-        if kind in (1, 2):
-            fields[number] = kind == 1
-        elif kind in (4, 5, 6):
-            fields[number], at = _integer(data, at)
-        elif kind == 12:
-            fields[number], at = _struct(data, at)
-        else:
-            raise ValueError(f"a field of kind {kind} in a page header")
-    return fields, at + 1
+def _integer(text: bytes) -> int:
+    """A number of 32 bits: seven in each byte, the lowest first; the sign is the lowest of all."""
+    value = 0
+    for byte in reversed(text):
+        value = value << 7 | byte & 127
+    return (value >> 1) ^ -(value & 1)
 
 
-def _integer(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return (value >> 1) ^ -(value & 1), at
+_size = lru_cache(maxsize=64)(_integer)
