@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,15 @@ def test_a_committed_run_is_whole_and_passes_sha256sum(tmp_path: Path) -> None:
         WHOLE - {"SHA256SUMS"}
     )
     assert verify(claimed.directory) == []
+
+
+def test_no_file_is_later_than_run_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by the times that the file system keeps, which may be coarse: so each step takes long."""
+    monkeypatch.setattr(committing, "_step", lambda step: time.sleep(0.02))
+    claimed = claim(tmp_path / "run", stamped=True)
+    commit(write_files(claimed), finished(claimed))
+    times = {name: (claimed.directory / name).stat().st_mtime_ns for name in WHOLE}
+    assert max(times.values()) == times["run.parquet"], times
 
 
 def test_run_parquet_has_the_columns_and_types_of_the_contract(tmp_path: Path) -> None:
