@@ -104,6 +104,7 @@ class Watch(Callback):
         self.leave = leave
 
     def note(self, what):
+        print("watch:", what)
         with open(os.environ.get("NOTES", "notes"), "a") as file:
             file.write(what + chr(10))
 
@@ -152,6 +153,18 @@ def test_callbacks_and_the_rest(folder: Program) -> None:
     assert (run / "here").read_text() == "hello runner"
     assert runner.load(run).metadata["status"] == "FINISHED"
     assert (folder.folder / "outputs" / "latest").resolve() == run
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [(), ("-m", "hydra.launcher.n_jobs=2"), ("-m", "hydra/sweeper=basic", "hydra/launcher=basic")],
+)
+def test_what_callbacks_print_is_no_result(folder: Program, mode: tuple[str, ...]) -> None:
+    done = folder.start(*mode, CALLBACK, "trust=[watch]", "layers=one_dense")
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    assert Path(line).is_dir()
+    assert "watch: job end COMPLETED" in done.stderr
 
 
 def test_a_callback_that_leaves(folder: Program) -> None:

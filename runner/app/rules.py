@@ -33,7 +33,7 @@ _RULES = (
     (r"An item is already at '(?P<key>[^']*)'", "is there already: leave out the +"),
     (
         r"Could not delete from config\. '(?P<key>.*)' does not exist",
-        "is not there to be taken away",
+        "is null or not there: nothing to take away",
     ),
     (r"Could not delete from config\. The value of '(?P<key>[^']*)'", "has another value"),
     (

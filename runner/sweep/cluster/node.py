@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from hydra._internal.callbacks import Callbacks
 from hydra.core.utils import env_override
 from omegaconf import OmegaConf
 
 import runner
+from runner.app.callbacks import callbacks_of
 from runner.app.compose import hydra_session
 from runner.errors import UsageError
 from runner.store.claim.owner import is_alive, read_claim
@@ -153,7 +153,7 @@ def _work(name: str, context: Context, threads: int) -> Work:
             directory,
             threads,
             SharedFacts(threads=threads),
-            Callbacks(master),
+            callbacks_of(master),
         )
         _opened = _Opened(name, work, stack.pop_all())
     return work
