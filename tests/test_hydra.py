@@ -313,6 +313,19 @@ def test_a_directory_of_ones_own(folder: Program) -> None:
     assert (timed.name, again.name) == ("same", "same-1")
 
 
+def test_nothing_is_made_inside_a_run(folder: Program) -> None:
+    """Not even by somebody who stands in it: it would no longer be what was committed."""
+    run = folder.run("layers=one_dense")
+    inside = Program(run)
+    for mode in ((), ("-m",)):
+        done = inside.start(*mode, "layers=one_dense")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"is in run {run.name}, which stays as it is" in done.stderr
+    assert folder.start("verify", str(run)).returncode == 0
+    assert inside.run(f"hydra.run.dir={folder.folder / 'elsewhere'}").is_dir()
+    assert folder.start("verify", str(run)).returncode == 0
+
+
 def test_a_saved_configuration_composes(folder: Program) -> None:
     """As Hydra's users do it: the folder that a run has left, as the configuration."""
     first = folder.run("layers=book_chapter_4", "data.samples=9", "name=one")

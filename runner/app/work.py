@@ -13,6 +13,8 @@ from runner.errors import RunnerError, duration
 from runner.job import Job, Result
 from runner.store import layout
 from runner.store.claim import Claim, claim
+from runner.store.claim.around import check_outside
+from runner.store.claim.owner import RUN
 from runner.store.commit import point_latest
 
 Do = Callable[[bool], Result]
@@ -34,6 +36,7 @@ def carry_out(work: Job, inside: Callable[[Claim, Do], Result], *, quiet: bool =
         work.secrets.hide_in(error)
         raise
     warn_of_secrets({key: value for key, (value, _) in work.params().items()})
+    check_outside(work.directory, RUN)
     claimed = claim(work.directory, stamped=work.stamped)
     progress = console.Progress(plan.shape.n_samples * len(plan.layers), visible=not quiet)
 

@@ -23,8 +23,8 @@ from runner import __version__
 from runner.errors import MissingExtraError, UsageError, clip
 from runner.report import charts
 from runner.store import sweeps
+from runner.store.claim.around import run_around
 from runner.store.files import writing
-from runner.store.index import run_around
 
 if TYPE_CHECKING:
     from jinja2 import Environment

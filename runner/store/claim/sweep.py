@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runner.store.claim import candidates, make, refused, remove_made
+from runner.store.claim.around import check_outside
 from runner.store.claim.owner import SWEEP, is_alive, told_alive, write_claim
 from runner.store.claim.remains import sweep_up
 from runner.store.files import sync_directory, sync_file, write_file, writing
@@ -36,10 +37,11 @@ def claim_sweep(
         The directory it became.
 
     Raises:
-        ConfigError: the user's directory is taken.
+        ConfigError: the user's directory is taken, or within a run.
         WriteError: it can't be made.
     """
     directory = Path(os.path.abspath(directory))
+    check_outside(directory, SWEEP)
     sweep_up(directory.parent)
     fresh = directory.with_name(f".{directory.name}-{secrets.token_hex(8)}")
     made: list[Path] = []

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import NotFoundError, RunnerError, clip
 from runner.store import layout, sweeps
-from runner.store.claim.owner import SWEEP, claimed_at, is_alive, read_claim
+from runner.store.claim.around import is_run
+from runner.store.claim.owner import claimed_at, is_alive
 from runner.store.index.known import KnownRows
 from runner.store.run_row import is_complete_without_run_file, read_row
 from runner.store.sums import Files
@@ -44,29 +45,17 @@ def run_directories(root: str | Path, refused: Refused | None = None) -> Iterato
         NotFoundError: there is no such directory.
         RunnerError: it can't be looked into; or another below it, and nobody is told of those.
     """
-    for folder, _ in _places(root, _is_run, refused=refused):
+    for folder, _ in _places(root, is_run, refused=refused):
         yield folder
-
-
-def run_around(path: str | Path) -> Path | None:
-    """The directory of the run that a path lies in, whether there is something by that name or not.
-
-    A sweep's directory is no run's.
-    """
-    names = (layout.RUN_FILE, layout.SUMS_FILE, layout.CLAIM_FILE)
-    for folder in Path(os.path.realpath(path)).parents:
-        if _is_run(folder, [name for name in names if os.path.lexists(folder / name)]):
-            return folder
-    return None
 
 
 def sweep_directories(root: str | Path, refused: Refused | None = None) -> Iterator[Path]:
     """Every directory at or below ``root`` that is a sweep's; see :func:`run_directories`."""
 
-    def is_run(folder: Path) -> bool:
+    def has_run(folder: Path) -> bool:
         return os.path.exists(folder / layout.RUN_FILE)
 
-    for folder, _ in _places(root, _is_sweep, is_run, refused):
+    for folder, _ in _places(root, _is_sweep, has_run, refused):
         yield folder
 
 
@@ -133,7 +122,7 @@ def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
 
     for path, names in _places(root, _is_run_or_sweep, take, refused):
         try:
-            if not _is_run(path, names):
+            if not is_run(path, names):
                 found += _rows_of_sweep(path, with_reused=path == Path(root))
                 continue
             stamp = known.stamp(path)
@@ -222,22 +211,13 @@ def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:
 
 
 def _is_run_or_sweep(folder: Path, names: Container[str]) -> bool:
-    return _is_run(folder, names) or _is_sweep(folder, names)
+    return is_run(folder, names) or _is_sweep(folder, names)
 
 
 def _is_sweep(folder: Path, names: Container[str]) -> bool:
     if not any(name in names for name in sweeps.FILES):
         return False
     return SPEC_FILE in names or not sweeps.is_copied_index(folder)
-
-
-def _is_run(folder: Path, names: Container[str]) -> bool:
-    if layout.RUN_FILE in names or layout.SUMS_FILE in names:
-        return True
-    if layout.CLAIM_FILE not in names:
-        return False
-    owner = read_claim(folder)
-    return owner is None or owner.get("kind") != SWEEP
 
 
 def _row(path: Path) -> dict[str, Any] | None:
