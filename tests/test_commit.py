@@ -104,7 +104,7 @@ def test_a_committed_run_is_whole_and_passes_sha256sum(tmp_path: Path) -> None:
 
 
 def test_no_file_is_later_than_run_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also by the times that the file system keeps, which may be coarse: so each step takes long."""
+    """By the times that the file system keeps, too; they may be coarse, so each step takes long."""
     monkeypatch.setattr(committing, "_step", lambda step: time.sleep(0.02))
     claimed = claim(tmp_path / "run", stamped=True)
     commit(write_files(claimed), finished(claimed))

@@ -326,6 +326,13 @@ def test_nothing_is_made_inside_a_run(folder: Program) -> None:
     assert folder.start("verify", str(run)).returncode == 0
 
 
+def test_a_folder_of_checksums_is_no_run(tmp_path: Path) -> None:
+    """As it is made for downloads: whoever works below it is in no run."""
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  image.iso\n")
+    (tmp_path / "work").mkdir()
+    assert Program(tmp_path / "work").run("layers=one_dense").is_dir()
+
+
 def test_a_saved_configuration_composes(folder: Program) -> None:
     """As Hydra's users do it: the folder that a run has left, as the configuration."""
     first = folder.run("layers=book_chapter_4", "data.samples=9", "name=one")

@@ -25,11 +25,11 @@ def is_run(folder: Path, names: Container[str]) -> bool:
 def run_around(path: str | Path) -> Path | None:
     """The directory of the run that a path lies in, whether there is something by that name or not.
 
-    A sweep's directory is no run's.
+    A sweep's directory is no run's, nor is one that has checksums alone, as any download may.
     """
-    names = (RUN_FILE, SUMS_FILE, CLAIM_FILE)
     for folder in Path(os.path.realpath(path)).parents:
-        if is_run(folder, [name for name in names if os.path.lexists(folder / name)]):
+        here = [n for n in (RUN_FILE, SUMS_FILE, CLAIM_FILE) if os.path.lexists(folder / n)]
+        if here not in ([], [RUN_FILE], [SUMS_FILE]) and is_run(folder, here):
             return folder
     return None
 
