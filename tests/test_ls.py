@@ -12,6 +12,7 @@ import pytest
 
 from runner import cli
 from runner.cli import ls
+from runner.report.sweep import page_of_sweep
 from runner.store.verify import verify
 from tests.conftest import Program
 
@@ -54,6 +55,42 @@ def test_a_folder_that_cannot_be_looked_into_hides_no_other(
     assert cli.main(["ls", f"outputs/{closed}"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "Permission denied" in line
+
+
+def test_what_a_run_that_died_was_to_be(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hydra's file is there before the first layer; a stranger's is words at the most."""
+    job = there / "outputs" / "s" / "1"
+    kill(job)
+    typed = job / ".hydra" / "overrides.yaml"
+
+    def shown() -> Any:
+        assert cli.main(["ls", "--json", "outputs/s"]) == 0
+        [row] = [row for row in json.loads(capsys.readouterr().out) if row["status"] == "DEAD"]
+        return row["overrides"]
+
+    assert shown() == ["data.samples=5", "seeds.seed=2"]
+    assert "seeds.seed=2" in page_of_sweep(there / "outputs" / "s", there)
+    for content in (
+        b"",
+        b"\xff",
+        b"- [",
+        b"{" * 2000,
+        b"- !!python/name:os.system\n",
+        b"- a\n" * 20000,
+    ):
+        typed.write_bytes(content)
+        assert shown() in ([], [""])
+    typed.unlink()
+    assert shown() == []
+
+
+def kill(run: Path) -> None:
+    """Leaves of a run what a kill before its commit does, as far as a reader looks."""
+    for name in ("run.parquet", "SHA256SUMS"):
+        (run / name).unlink()
+    claimed = run / ".claim"
+    claimed.touch()
+    os.utime(claimed, (0, 0))
 
 
 def test_without_runs(

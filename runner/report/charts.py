@@ -150,6 +150,11 @@ def _cell(value: Any) -> str:
     return str(value).removesuffix(".0")
 
 
+def plain(value: float) -> float | None:
+    """A number as JSON has it, with the digits that a float32 has; None: it is not finite."""
+    return float(f"{value:.9g}") if math.isfinite(value) else None
+
+
 def chart(data: Spec, description: str, height: int = 220, **rest: Any) -> Spec:
     """A specification as wide as its place."""
     return {

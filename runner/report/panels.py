@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from runner.analysis.swept import (
 )
 from runner.analysis.typed import Value
 from runner.report.band import against_depth, against_key, show_value
+from runner.report.charts import plain
 from runner.report.sample import part_of, spread
 from runner.store.order import Order
 
@@ -166,7 +166,7 @@ def _placed(point: DeepPoint) -> list[Any]:
 
 def _plain(summary: Summary, runs: int) -> list[float | int | None]:
     numbers = (summary.mean, summary.low, summary.high)
-    return [*(float(f"{x:.9g}") if math.isfinite(x) else None for x in numbers), summary.n, runs]
+    return [*map(plain, numbers), summary.n, runs]
 
 
 def _layer_names(done: Sequence[Job]) -> list[str]:

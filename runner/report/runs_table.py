@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.analysis.swept import Job, Row, metrics
+from runner.report.charts import plain
 
 _MEASURED = {
     "mean": "mean of {}",
@@ -72,7 +73,7 @@ def _seconds(row: Row) -> float | None:
 
 
 def _cell(value: float | None) -> float | str | None:
-    """A number as JSON has it, with the digits that a float32 has."""
+    """A number as JSON has it; of one that is not finite, which."""
     if value is None or math.isnan(value):
         return None if value is None else "not finite"
-    return float(f"{value:.9g}") if math.isfinite(value) else str(value)
+    return plain(value) if math.isfinite(value) else str(value)

@@ -47,7 +47,7 @@ def page_of_sweep(sweep: Path, folder: Path) -> str:
     if not found:
         raise NotFoundError("run", str(sweep), (), hint="there is nothing in this sweep yet")
     each = jobs(found)
-    # A job that was killed left no word of what it was to be.
+    # One that was killed at its start left no word of what it was to be.
     keys = swept_keys([one.typed for one in each if one.typed])
     finished = [row["status"] == layout.FINISHED for row in found]
     done = [one for one, ended in zip(each, finished, strict=True) if ended]

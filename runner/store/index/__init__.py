@@ -13,6 +13,7 @@ from runner.errors import NotFoundError, RunnerError, clip
 from runner.store import layout, sweeps
 from runner.store.claim.around import is_run
 from runner.store.claim.owner import claimed_at, is_alive
+from runner.store.index.begun import overrides_in
 from runner.store.index.known import KnownRows
 from runner.store.run_row import is_complete_without_run_file, read_row
 from runner.store.sums import Files
@@ -232,7 +233,8 @@ def _row(path: Path) -> dict[str, Any] | None:
         return _row(path)
     if not (path / layout.CLAIM_FILE).exists():
         return None
-    return _stub(path, layout.RUNNING if alive else layout.DEAD, None)
+    status = layout.RUNNING if alive else layout.DEAD
+    return {**_stub(path, status, None), "overrides": overrides_in(path)}
 
 
 def _stub(path: Path, status: str, error: str | None) -> dict[str, Any]:

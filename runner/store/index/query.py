@@ -149,18 +149,17 @@ def _quoted(
         following = next((t for t in tokens[at + 1 :] if not t.isspace()), "")
         quoted = token.startswith('"') and len(token) > 1
         name = token[1:-1].replace('""', '"') if quoted else token
-        column = None
-        if quoted or _NAME.fullmatch(token):
-            column = _column(name, columns)
-            if column is None and (quoted or token.lower() not in _WORDS) and following != "(":
-                column = also(name, columns)
+        is_key = quoted or _NAME.fullmatch(token) is not None
+        column = _column(name, columns) if is_key else None
+        if column is None and not quoted:
+            is_key = is_key and token.lower() not in _WORDS and following != "("
+        if column is None and is_key:
+            column = also(name, columns)
         if column is not None:
             if column not in used:
                 used.append(column)
             parts.append(f"c{used.index(column)}")
-        elif quoted or (
-            _NAME.fullmatch(token) and token.lower() not in _WORDS and following != "("
-        ):
+        elif is_key:
             raise _unknown(name, condition, columns, option)
         elif token in ("'", '"'):
             raise UsageError(f"{option} {clip(condition, 80)!r}: a quotation mark is not closed")
