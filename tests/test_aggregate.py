@@ -268,8 +268,12 @@ def test_correlation_beside_its_theory(program: Program) -> None:
         # Of six networks: what they spread by is near what theory says.
         assert 0.4 < measured[2] / (theory.error_bar * math.sqrt(6)) < 2
     assert {len(line) for line in found.table()} == {14}
-    with pytest.raises(ConfigError, match=r"--pair=\[0,9\]: run .* has 9 samples, from 0"):
-        aggregate(sweep, "layers.mlp.depth", statistics=["correlation"], pair=(0, 9))
+    for pair in ((0, 9), (-1, 0)):
+        refused = rf"--pair=\[{pair[0]},{pair[1]}\]: run .* has 9 samples, from 0"
+        with pytest.raises(ConfigError, match=refused):
+            aggregate(sweep, "layers.mlp.depth", statistics=["correlation"], pair=pair)
+        with pytest.raises(ConfigError, match=refused):
+            expectations(Run(sweep / "0"), pair=pair)
     done = program.start("show", str(sweep / "0"), "--theory")
     lines = done.stdout.splitlines()
     start = lines.index("correlation of samples 0 and 1")

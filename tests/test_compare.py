@@ -760,6 +760,29 @@ def test_similarity_needs_outputs(program: Program) -> None:
 
 
 def test_tolerances_are_numbers_from_0() -> None:
-    for bad in ({"atol": -1.0}, {"rtol": math.inf}, {"ulp": -1}):
-        with pytest.raises(ConfigError):
-            Tolerance(**bad)
+    small = {"atol": -1.0, "rtol": math.inf, "ulp": -1}
+    others: list[Any] = [math.nan, 10**400, "x", None, True, 1j, [1.0], np.ones(2)]
+    for name in ("atol", "rtol", "ulp"):
+        for bad in (small[name], *others):
+            with pytest.raises(ConfigError, match=f"^{name}=.*: needs a (whole )?number from 0"):
+                Tolerance(**{name: bad})
+    parts: list[Any] = [1.5, 1.0, np.float32(1)]
+    for bad in parts:
+        with pytest.raises(ConfigError, match=r"ulp=.* needs a whole number from 0"):
+            Tolerance(ulp=bad)
+    good: dict[str, Any] = {"atol": np.float32(0.5), "rtol": 1, "ulp": np.int64(3)}
+    assert Tolerance(**good)
+
+
+def test_floats_are_not_counted_between_two_precisions(tmp_path: Path) -> None:
+    x = noise(9, 3)
+    a, b = store(tmp_path / "a", {"l": x}), store(tmp_path / "b", {"l": x.astype("f8")})
+    with pytest.raises(ConfigError, match=r"ulp=4: .*float32 in A and float64 in B.*layer l"):
+        runner.compare(a, b, ulp=4, atol=1)
+    c = store(tmp_path / "c", {"l": x}, inputs=np.ones((9, 2)))
+    with pytest.raises(ConfigError, match=r"as in the inputs"):
+        runner.compare(a, c, ulp=4)
+    assert runner.compare(a, b, atol=1).same
+    # One that stands alone has nothing to be counted against.
+    d = store(tmp_path / "d", {"l": x, "m": x.astype("f8")})
+    assert not runner.compare(a, d, ulp=4).same

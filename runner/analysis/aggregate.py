@@ -257,9 +257,7 @@ class _Work:
             return None
         pair = self._pair or outputs.telling_pair(run)
         if pair is not None:
-            count = run.inputs_matrix.shape[0]
-            if max(pair) >= count:
-                raise ConfigError("--pair", list(pair), f"run {run.id} has {count} samples, from 0")
+            outputs.check_pair(run, pair)
             self._pairs[pair] = None
         return pair
 

@@ -9,16 +9,17 @@ small file is read against its sum and a large one has to be there, of its size 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
 from runner.analysis import changes
 from runner.analysis.comparison import Comparison
 from runner.analysis.differences import Tolerance
-from runner.analysis.matching import matched
+from runner.analysis.matching import Pair, matched
 from runner.analysis.measurement import differences, measure
 from runner.analysis.part import Part
-from runner.errors import DamagedError, NotFoundError, UnknownKeyError
+from runner.errors import ConfigError, DamagedError, NotFoundError, UnknownKeyError, clip
 from runner.store.layer import Layer
 from runner.store.layout import FINISHED, STATISTICS
 from runner.store.matrix.pairs import Piece, unequal
@@ -56,7 +57,8 @@ def compare(
     Raises:
         NotFoundError: there is no such run, or neither has any layer.
         DamagedError: a file is not what was written.
-        ConfigError: a tolerance that is negative or no number; or no such check.
+        ConfigError: a tolerance that is negative or no number; ``ulp`` between layers of two
+            precisions; or no such check.
 
     Example::
 
@@ -71,10 +73,12 @@ def compare(
         raise NotFoundError(
             "layers in runs", f"{left.id} and {right.id}", (), hint="neither has any"
         )
+    layers = matched(list(left.layers.values()), list(right.layers.values()))
+    if tolerance.ulp:
+        _make_sure_of_ulps(tolerance.ulp, left, right, layers)
     if check == "bytes":
         _read_back(left, right)
     parts = _inputs(left, right, tolerance)
-    layers = matched(list(left.layers.values()), list(right.layers.values()))
     parts += [_layer(x, y, tolerance, check) for x, y in layers]
     return Comparison(
         a=left,
@@ -85,6 +89,17 @@ def compare(
         metrics=changes.metrics(left.metadata, right.metadata),
         parts=parts,
     )
+
+
+def _make_sure_of_ulps(ulp: int, a: Run, b: Run, layers: Iterable[Pair]) -> None:
+    kinds = [(f"layer {clip(x.name, 40)}", x.dtype, y.dtype) for x, y in layers if x and y]
+    if a.status == b.status == FINISHED:
+        x, y = (run.inputs_matrix.dtype.name for run in (a, b))
+        kinds.insert(0, ("the inputs", x, y))
+    for place, one, other in kinds:
+        if one != other:
+            problem = f"counts nothing between {one} in A and {other} in B, as in {place}"
+            raise ConfigError("ulp", ulp, f"{problem}; use atol or rtol")
 
 
 def _inputs(a: Run, b: Run, tolerance: Tolerance) -> list[Part]:

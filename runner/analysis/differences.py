@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from runner.errors import ConfigError
@@ -18,7 +19,7 @@ class Tolerance:
         ulp: the number of floats between the two, at most.
 
     Raises:
-        ConfigError: one of them is negative, or not a number.
+        ConfigError: one of them is negative, or not a number; or ``ulp`` not a whole one.
     """
 
     atol: float = 0.0
@@ -26,10 +27,14 @@ class Tolerance:
     ulp: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("atol", "rtol", "ulp"):
+        for name, kind, needed in (
+            ("atol", Real, "a number from 0"),
+            ("rtol", Real, "a number from 0"),
+            ("ulp", Integral, "a whole number from 0: so many floats between the two"),
+        ):
             value = getattr(self, name)
-            if not value >= 0 or math.isinf(value):
-                raise ConfigError(name, value, "needs a number from 0")
+            if not _from_zero(value, kind):
+                raise ConfigError(name, value, f"needs {needed}")
 
     def __bool__(self) -> bool:
         return bool(self.atol or self.rtol or self.ulp)
@@ -37,6 +42,15 @@ class Tolerance:
     def __str__(self) -> str:
         named = {"atol": self.atol, "rtol": self.rtol, "ulp": self.ulp}
         return ", ".join(f"{name}={value:g}" for name, value in named.items() if value)
+
+
+def _from_zero(value: Any, kind: type[Any]) -> bool:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        return False
+    try:
+        return math.isfinite(value) and value >= 0
+    except OverflowError:  # a whole number that no float is as large as
+        return False
 
 
 class Place(NamedTuple):

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from runner.analysis import outputs
 from runner.analysis.entries import entry_of
 from runner.analysis.theory import Prediction, bars_away, predict, unpredicted
-from runner.errors import ConfigError
 from runner.store.layer import Layer
 from runner.store.read import Run
 
@@ -165,9 +164,7 @@ def _two_inputs(run: Run, pair: tuple[int, int] | None) -> _Two | None:
     """Correlation and second moments of two inputs; None where one is 0 and has no correlation."""
     if pair is None:
         return None
-    count = run.inputs_matrix.shape[0]
-    if max(pair) >= count:
-        raise ConfigError("pair", list(pair), f"there are {count} samples, from 0")
+    outputs.check_pair(run, pair)
     rows = run.inputs_matrix.parts([range(sample, sample + 1) for sample in sorted(pair)])
     x, y = rows.astype(np.float64)
     c = outputs.cosine(x, y)

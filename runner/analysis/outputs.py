@@ -65,6 +65,17 @@ def telling_pair(run: Run) -> tuple[int, int] | None:
     return (telling[0], telling[1]) if len(telling) == 2 else (0, 1)
 
 
+def check_pair(run: Run, pair: tuple[int, int]) -> None:
+    """Refuses two samples of which the run has not both.
+
+    Raises:
+        ConfigError: the run has fewer samples.
+    """
+    count = run.inputs_matrix.shape[0]
+    if not all(0 <= sample < count for sample in pair):
+        raise ConfigError("--pair", list(pair), f"run {run.id} has {count} samples, from 0")
+
+
 def _over_all(layer: Layer, wanted: Collection[str]) -> dict[str, float]:
     alive = np.zeros(layer.n_neurons, dtype=bool)
     saturated = rows = 0

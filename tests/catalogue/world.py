@@ -172,6 +172,7 @@ def _runs(folder: Path, warm: Warm) -> None:
     places: dict[str, tuple[str, ...]] = {
         "good": (*small, "name=good"),
         "other": (*small, "name=other", "seeds.seed=1"),
+        "doubles": (*small, "name=doubles", "numerics=float64"),
         "bare": (*small, "name=bare", "save=statistics"),
         "damaged": (*small, "name=damaged"),
         "nosums": (*small, "name=nosums"),
