@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,30 @@ def test_once(there: Path, named: list[str], left: list[str]) -> None:
     if "outputs/s/1" in left:
         jobs = [row["directory"] for row in sweep_rows(there / "outputs" / "s")]
         assert jobs == [path[-1] for path in left if "/s/" in path]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "left"),
+    [("y\n", 0, 3), ("yes\n" * 1000, 0, 3), ("n\n", 2, 4), ("\n", 2, 4), ("", 2, 4)],
+)
+def test_the_answer_may_come_through_a_pipe(there: Path, answer: str, code: int, left: int) -> None:
+    call = [sys.executable, "-m", "runner", "rm", "outputs/a"]
+    done = subprocess.run(call, input=answer, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert len(paths()) == left
+    if answer:
+        assert "delete 1 run? [y/N]" in done.stderr
+    else:
+        assert done.stderr == "runner: rm: delete 1 run? nobody to ask; say --yes\n"
+
+
+def test_nobody_waits_for_an_answer_that_never_comes(there: Path) -> None:
+    call = [sys.executable, "-m", "runner", "rm", "outputs/a"]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.wait(60) == 2
+        assert child.stderr is not None
+        assert "nobody to ask; say --yes" in child.stderr.read()
+    assert len(paths()) == 4
 
 
 def test_refused(there: Path, capsys: pytest.CaptureFixture[str]) -> None:

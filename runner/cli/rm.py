@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import Any
 from runner import console
 from runner.arguments import A_RUN
 from runner.errors import NotFoundError, RunnerError, UsageError, WriteError, clip, one_line
+
+_PATIENCE = 2.0  # seconds that an answer may take where no terminal is
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -51,7 +54,7 @@ def do(args: Namespace) -> int:
     doomed = {path: found for path, found in doomed.items() if not doomed.keys() & {*path.parents}}
     runs = [row for found in doomed.values() for row in found]
     question = f"delete {len(runs)} run{'' if len(runs) == 1 else 's'}?"
-    if not args.yes and not sys.stdin.isatty():
+    if not args.yes and not _somebody_answers():
         raise UsageError(f"rm: {question} nobody to ask; say --yes")
     for row in runs:
         console.say(f"{row['path']}  {row['status']}")
@@ -148,6 +151,19 @@ def _refuse_several(name: str) -> None:
     if len(same) > 1:
         ids = clip(", ".join(same), 110)
         raise UsageError(f"rm {clip(name, 40)}: {len(same)} runs have this name; say which: {ids}")
+
+
+def _somebody_answers() -> bool:
+    """Whether stdin is a terminal, or has an answer in it, as in ``yes | runner rm RUN``."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return sys.stdin is not None
+    stdin: Any = sys.stdin  # whose buffer can peek, which its type doesn't say
+    try:
+        # What nobody writes to may be open for ever.
+        ready, _, _ = select.select([stdin], [], [], _PATIENCE)
+        return bool(ready and stdin.buffer.peek(1))
+    except (OSError, ValueError):
+        return False
 
 
 def _confirmed(question: str) -> bool:
