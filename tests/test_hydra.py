@@ -286,6 +286,14 @@ def test_basic_sweep(folder: Program) -> None:
         assert run.metadata["overrides"] == [f"seeds.seed={number}"]
 
 
+def test_basic_sweeps_of_one_moment(folder: Program) -> None:
+    """A timestamp that is taken gets a number, whoever's the sweeper is."""
+    call = ("-m", "hydra/sweeper=basic", "hydra/launcher=basic", "seeds.seed=0,1")
+    sweeps = [folder.run(*call, "hydra.sweep.dir=stamped/${now:%Y}") for _ in range(3)]
+    assert [sweep.name[4:] for sweep in sweeps] == ["", "-1", "-2"]
+    assert [len(runner.runs(sweep)) for sweep in sweeps] == [2, 2, 2]
+
+
 def test_rerun_is_refused(folder: Program) -> None:
     (folder.folder / "config.pickle").write_bytes(b"cos\nsystem\n(S'touch unpickled'\ntR.")
     done = folder.start("--experimental-rerun", "config.pickle")

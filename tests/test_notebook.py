@@ -142,3 +142,29 @@ def test_inside_an_application_of_hydras(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_from_several_threads(tmp_path: Path) -> None:
+    """They take turns: each run has its own log alone, and is whole."""
+    code = STATE + (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from runner.store.verify import verify\n"
+        "runner.run(['layers=one_dense'])\n"
+        "before = state()\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    runs = list(pool.map(lambda n: runner.run([f'seeds.seed={n}']), range(16)))\n"
+        "assert state() == before, [k for k in before if before[k] != state()[k]]\n"
+        "assert [run.config['seeds']['seed'] for run in runs] == list(range(16))\n"
+        "logs = [(run.path / 'runner.log').read_text().splitlines() for run in runs]\n"
+        "assert [len(log) for log in logs] == [3] * 16\n"
+        "assert [finding for run in runs for finding in verify(run.path)] == []\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,10 @@ _JOB_LOGGING = {
 """The logging of ``conf/config.yaml``, which :mod:`runner.job.log` does without Hydra."""
 
 
+_ALONE = threading.RLock()
+"""Hydra, the log, the folder and NumPy's functions are the process's: threads take turns."""
+
+
 def run(overrides: Sequence[str] = (), *, config_dir: str | None = None) -> Run:
     """Does one run and loads it, for notebooks and scripts.
 
@@ -78,7 +83,7 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | None = None) -> Run:
         run.layers["dense1"].outputs.shape  # (15, 3)
     """
     texts = _texts(overrides)
-    with hydra_session(config_dir) as hydra:
+    with _ALONE, hydra_session(config_dir) as hydra:
         return load(run_single(hydra, None, texts, quiet=True).directory)
 
 

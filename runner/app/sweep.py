@@ -15,7 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log
 from hydra.errors import InstantiationException
 from hydra.types import HydraContext
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner import console, job
@@ -119,8 +119,7 @@ def _check_objective(cfg: Any) -> None:
 
 def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[Path, int]:
     """A sweep of another sweeper: it goes its own way, and the index is made of what it left."""
-    directory = Path(str(cfg.hydra.sweep.dir)).absolute()
-    claimed = claim_sweep(directory, stamped=False, files={})
+    claimed = _claim_elsewhere(cfg)
     failure: Exception | None = None
     summary = Summary()
     try:
@@ -146,6 +145,18 @@ def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[
     if bad:
         summary.show(claimed, rows, len(rows))
     return claimed, len(bad)
+
+
+def _claim_elsewhere(cfg: Any) -> Path:
+    """The sweep's directory; of a timestamp that is taken, all are told what it became."""
+    pattern: Any = OmegaConf.to_container(cfg.hydra.sweep, resolve=False)
+    wanted = Path(str(cfg.hydra.sweep.dir)).absolute()
+    claimed = claim_sweep(wanted, stamped="${now:" in str(pattern["dir"]))
+    if claimed != wanted:
+        with read_write(cfg.hydra):
+            cfg.hydra.sweep.dir = str(claimed)
+            cfg.hydra.overrides.hydra.append(f"hydra.sweep.dir='{claimed}'")
+    return claimed
 
 
 def task(cfg: Any) -> Any:
