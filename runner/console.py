@@ -72,6 +72,50 @@ class Progress:
         self._bar.start()
 
 
+class _AboveBar(io.TextIOBase):
+    """stderr of a worker whose parent draws a bar on it: each line takes the place of the bar.
+
+    That comes back below when the parent draws it next. A copy in the worker would draw it, too,
+    with the counts of the moment in which the worker was forked.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting = ""
+        self._begins = True
+
+    def write(self, text: str) -> int:
+        """Takes text in; whole lines go on, so that those of several workers stay apart."""
+        self._waiting += text
+        if "\n" in text:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Writes what is there: over the bar, where a line begins."""
+        if self._waiting:
+            self._stream.write(f"\r\x1b[2K{self._waiting}" if self._begins else self._waiting)
+            self._stream.flush()
+            self._begins = self._waiting.endswith("\n")
+            self._waiting = ""
+
+    def fileno(self) -> int:
+        """Of the stream itself."""
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """As the stream."""
+        return self._stream.isatty()
+
+
+def in_worker() -> None:
+    """In a process forked from one that draws a bar: the bar stays the parent's."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(getattr(sys, name), "rich_proxied_file", None)
+        if stream is not None:
+            setattr(sys, name, _AboveBar(stream) if name == "stderr" else stream)
+
+
 # What moves the cursor, changes colours, or turns the direction of writing; and halves of
 # characters, which no terminal takes. Line ends and tabs stay.
 CONTROL = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from runner.app.summary import Summary
 from runner.store.sweeps import sweep_rows
 from tests.conftest import Program
+from tests.test_tables import seen
 from tests.warm import Done, Warm
 
 SMALL = ("data=book_sample", "layers=one_dense")
@@ -143,3 +145,19 @@ def test_the_bar_is_there_before_a_job_has_ended(
         assert "0 done, 0 failed, 5 left" in capsys.readouterr().err
         # Workers are forked now.
         assert threading.active_count() == threads
+
+
+def test_what_workers_print_goes_above_the_one_bar(program: Program) -> None:
+    """Theirs would tell for ever of no job that is done, which the parent's alone counts."""
+    (program.folder / "mine.py").write_text(
+        "import time\n\n\nclass Mine:\n    def forward(self, inputs):\n"
+        "        print('one', 'line', flush=True)\n        time.sleep(0.3)\n        return inputs\n"
+    )
+    text = seen(
+        program, 100, "-m", "seeds.seed=range(8)", "data=book_sample", "hydra.launcher.n_jobs=2",
+        "+layers.x={_target_: mine.Mine}", "trust=[mine]",
+    )  # fmt: skip
+    assert text.count("\x1b[2Kone line\n") == 8
+    counted = [int(done) for done in re.findall(r"(\d+) done, 0 failed", text)]
+    assert counted == sorted(counted)
+    assert counted[-1] > 0

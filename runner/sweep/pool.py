@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from runner import console
 from runner.errors import InterruptedRunError
 
 Item = TypeVar("Item")
@@ -198,6 +199,7 @@ def _serve(
     """A worker's life: until its parent closes the pipe, is gone, or says so by SIGTERM."""
     for connection in inherited:
         connection.close()
+    console.in_worker()
     # Ctrl-C on a terminal reaches everybody; the parent alone decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupted)
