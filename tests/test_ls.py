@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import runner
 from runner import cli
 from runner.cli import ls
 from runner.report.sweep import page_of_sweep
@@ -55,6 +56,61 @@ def test_a_folder_that_cannot_be_looked_into_hides_no_other(
     assert cli.main(["ls", f"outputs/{closed}"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "Permission denied" in line
+
+
+OF_ONE_KIND_ONLY = [
+    *("env.numpy", "git.dirty", "inputs.digest", "config"),
+    *("layers.dense1.std", "layers.dense2.digest", "layers.dense1.nonfinite_count"),
+]
+"""Columns that run.parquet has and sweep.parquet has not, or the other way round."""
+
+
+def test_what_the_index_of_a_sweep_lacks_is_read_from_its_runs(
+    there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed(*arguments: str) -> Any:
+        assert cli.main(["ls", "--json", *arguments]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    for row in listed("--columns", ",".join(["path", *OF_ONE_KIND_ONLY])):
+        run = runner.load(row["path"])
+        assert row["config"] == run.config
+        for key in ("env.numpy", "git.dirty", "inputs.digest"):
+            assert row[key] == run.metadata[key]
+        assert row["layers.dense1.std"] == run.layers["dense1"].statistics["std"]
+        assert row["layers.dense2.digest"] == run.layers["dense2"].digest
+        assert row["layers.dense1.nonfinite_count"] == 0
+    here = runner.load("outputs/a").metadata["env.numpy"]
+    for condition in (
+        f"env.numpy = '{here}'",
+        f"\"env.numpy\" = '{here}'",
+        "layers.dense1.std > 0",
+        "config LIKE '%spiral%'",
+    ):
+        assert len(listed("--where", condition)) == 3
+        assert len(listed("outputs/s", "--where", condition)) == 2
+    spread = [row["layers.dense1.std"] for row in listed("--sort", "layers.dense1.std")]
+    assert spread == sorted(spread)
+
+
+def test_a_damaged_run_that_is_read_for_a_column_is_said(
+    there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in ("outputs/s/0/run.parquet", "outputs/a/layers.parquet"):
+        Path(file).write_bytes(Path(file).read_bytes()[:-1] + b"x")
+    columns = "path,status,env.numpy,layers.dense1.std"
+    assert cli.main(["ls", "--json", "--columns", columns]) == 0
+    out, err = capsys.readouterr()
+    rows = {row["path"]: row for row in json.loads(out)}
+    assert {path: row["status"] for path, row in rows.items()} == {
+        "outputs/a": "UNREADABLE",
+        "outputs/s/0": "UNREADABLE",
+        "outputs/s/1": "FINISHED",
+    }
+    assert rows["outputs/s/1"]["layers.dense1.std"] > 0
+    assert len(err.splitlines()) == 2
+    assert "run.parquet" in err
+    assert "layers.parquet" in err
 
 
 def test_what_a_run_that_died_was_to_be(there: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,12 +44,13 @@ def do(args: Namespace) -> int:
     """Prints it; gives the exit code."""
     from runner.analysis.columns import column_of
     from runner.store import layout, resolve, rows
+    from runner.store.index.asked import with_columns
     from runner.store.index.query import matching
 
     if args.path == ROOT and not ROOT.is_dir():
         raise NotFoundError("directory", "outputs", (), hint="nothing was run here yet")
     root = args.path if os.path.exists(args.path) else resolve(str(args.path))
-    found = every = rows(root)
+    found = every = with_columns(rows(root), _asked(args))
     if args.clean:
         found = _clean(root, found, layout.DEAD)
     if args.where is not None:
@@ -68,6 +69,14 @@ def do(args: Namespace) -> int:
         cells = [[short(key, row.get(key)) for key in columns.values()] for row in found]
         draw([_shown(name, key, args.columns is None) for name, key in columns.items()], cells)
     return 0
+
+
+def _asked(args: Namespace) -> list[str]:
+    """What the options may name columns by."""
+    from runner.store.index.query import names_in
+
+    columns = [key.strip() for key in (args.columns or "").split(",")]
+    return [*names_in(args.where or ""), *columns, (args.sort or "").removeprefix("-")]
 
 
 def _say_unreadable(found: Sequence[Mapping[str, Any]]) -> None:

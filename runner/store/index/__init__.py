@@ -119,7 +119,7 @@ def rows(root: str | Path = "outputs") -> list[dict[str, Any]]:
         return row is not None
 
     def refused(folder: Path, error: OSError) -> None:
-        found.append(_stub(folder, layout.UNREADABLE, str(cannot_look(folder, error))))
+        found.append(stub(folder, layout.UNREADABLE, str(cannot_look(folder, error))))
 
     for path, names in _places(root, _is_run_or_sweep, take, refused):
         try:
@@ -202,7 +202,7 @@ def _rows_of_sweep(sweep: Path, *, with_reused: bool) -> list[dict[str, Any]]:
     except RunnerError as error:
         # The runs are the truth, and each speaks for itself.
         rows = []
-        found.append(_stub(sweep, layout.UNREADABLE, str(error)))
+        found.append(stub(sweep, layout.UNREADABLE, str(error)))
     for row in rows:
         known.add(row["directory"])
         if with_reused or not row["reused"]:
@@ -227,17 +227,18 @@ def _row(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         alive = is_alive(path)
     except RunnerError as error:
-        return _stub(path, layout.UNREADABLE, str(error))
+        return stub(path, layout.UNREADABLE, str(error))
     # It may have been committed, or taken away, between the two looks.
     if (path / layout.RUN_FILE).exists() or is_complete_without_run_file(path):
         return _row(path)
     if not (path / layout.CLAIM_FILE).exists():
         return None
     status = layout.RUNNING if alive else layout.DEAD
-    return {**_stub(path, status, None), "overrides": overrides_in(path)}
+    return {**stub(path, status, None), "overrides": overrides_in(path)}
 
 
-def _stub(path: Path, status: str, error: str | None) -> dict[str, Any]:
+def stub(path: Path, status: str, error: str | None) -> dict[str, Any]:
+    """The row of what is no committed run, or can't be read."""
     lists: dict[str, Any] = {"tags": [], "overrides": []}
     facts = {"status": status, "error": error, "start_time": claimed_at(path), "path": str(path)}
     return {**{name: None for name, _ in layout.RUN_COLUMNS}, **lists, **facts}

@@ -92,6 +92,19 @@ def matching(
         database.close()
 
 
+def names_in(condition: str) -> list[str]:
+    """What a condition may name columns by, with or without quotation marks."""
+    tokens = [_key_in(token) for token in _TOKEN.findall(condition)]
+    return [name for name in tokens if name is not None]
+
+
+def _key_in(token: str) -> str | None:
+    """The name that a token is; None: it is none."""
+    if token.startswith('"') and len(token) > 1:
+        return token[1:-1].replace('""', '"')
+    return token if _NAME.fullmatch(token) else None
+
+
 def _check_brackets(condition: str, option: str) -> None:
     """What stands in brackets that the condition has not opened would be no condition."""
     depth = 0
@@ -147,9 +160,9 @@ def _quoted(
     tokens = _TOKEN.findall(condition)
     for at, token in enumerate(tokens):
         following = next((t for t in tokens[at + 1 :] if not t.isspace()), "")
-        quoted = token.startswith('"') and len(token) > 1
-        name = token[1:-1].replace('""', '"') if quoted else token
-        is_key = quoted or _NAME.fullmatch(token) is not None
+        key = _key_in(token)
+        quoted = key is not None and key != token
+        name, is_key = key or token, key is not None
         column = _column(name, columns) if is_key else None
         if column is None and not quoted:
             is_key = is_key and token.lower() not in _WORDS and following != "("
