@@ -89,6 +89,9 @@ def evil(program: Program) -> Program:
     (program.folder / "search" / "main.yaml").write_text(
         "defaults: [schema, {data: spiral}]\nhydra: {searchpath: ['pkg://evil']}\n"
     )
+    (program.folder / "search" / "registers.yaml").write_text(
+        "defaults: [schema, {data: spiral}]\nhydra: {searchpath: ['structured://evil']}\n"
+    )
     overlays = program.folder / "mine" / "experiment"
     overlays.mkdir(parents=True)
     for name, node in {
@@ -208,16 +211,39 @@ def test_a_package_of_configuration_is_trusted_or_refused(evil: Program, warm: W
         ["-cp", "pkg://evil"],
         ["--cfg", "job", "hydra.searchpath=[pkg://evil]"],
         ["hydra.searchpath=[pkg://evil]", "trust=[evi]"],
+        ["hydra.searchpath=[pkg\\://evil]"],  # as Hydra reads it, not as it is typed
+        ["hydra.searchpath=[structured://evil]"],
+        ["-m", "hydra.searchpath=[structured://evil]", "seeds.seed=0,1"],
+        ["-cp", "structured://evil"],
+        ["--info", "searchpath", "hydra.searchpath=[structured://evil]"],
     ):
         done = warm(arguments, evil.folder)
         assert done.code == 2, done.stderr
         assert done.stderr.endswith(
-            "=pkg://evil: would be imported; if you mean it, add trust=[evil]\n"
+            "://evil: would be imported; if you mean it, add trust=[evil]\n"
         )
         assert not (evil.folder / "imported").exists()
+    done = warm(["-cp", "search", "-cn", "registers"], evil.folder)
+    assert done.code == 2, done.stderr
+    assert "would be imported because a file says so" in done.stderr
+    assert not (evil.folder / "imported").exists()
     done = warm(["hydra.searchpath=[pkg://evil]", "trust=[evil]"], evil.folder)
     assert done.code == 0, done.stderr
     assert (evil.folder / "imported").exists()
+
+
+def test_a_trusted_package_of_configuration_serves_a_sweep(evil: Program, warm: Warm) -> None:
+    said = ["hydra.searchpath=[pkg://evil]", "trust=[evil]", "data=book_sample"]
+    done = warm(["-m", *said, "seeds.seed=0,1", "hydra.launcher.n_jobs=1"], evil.folder)
+    assert done.code == 0, done.stderr
+
+
+def test_a_place_that_is_not_there_is_refused_not_warned_of(program: Program) -> None:
+    done = program.start("hydra.searchpath=[file:///no/such]", strict=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "runner: hydra.searchpath=file:///no/such: no such folder or package: name one\n"
+    )
 
 
 def test_a_plugin_in_the_current_folder_is_imported_only_by_who_trusts(evil: Program) -> None:

@@ -17,12 +17,14 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from hydra import version
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.config_repository import CachingConfigRepository
     from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
-    from hydra.core.config_search_path import SearchPathQuery
+    from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.core.override_parser.types import Override
     from hydra.core.utils import JobRuntime
     from hydra.types import RunMode
     from hydra.version import VersionBase
@@ -33,12 +35,13 @@ from omegaconf.basecontainer import BaseContainer
 from runner.app.allowed import check_hydra
 from runner.app.folders import add_current_folder, config_directory, plugin_directory
 from runner.app.hints import translate
-from runner.app.sources import checked_sources
-from runner.app.typed import check_overrides
-from runner.errors import UsageError
+from runner.app.sources import check_package, checked_sources
+from runner.app.typed import check_overrides, trusted_in
+from runner.errors import ConfigError, UsageError
 
 CONFIG_NAME = "config"
 TASK_NAME = "runner"
+_SEARCHPATH = "hydra.searchpath"
 
 
 def register_configs() -> None:
@@ -83,6 +86,10 @@ class CheckedLoader(ConfigLoaderImpl):
     Whatever Hydra does with a configuration, also on another launcher, it gets from here.
     """
 
+    def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        super().__init__(config_search_path)
+        self._trusted: set[str] = set()
+
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
         """A configuration, of a job as well; see :func:`runner.app.allowed.check_hydra`."""
         cfg = super().load_configuration(*args, **kwargs)
@@ -90,6 +97,27 @@ class CheckedLoader(ConfigLoaderImpl):
         if cfg.get("trust"):
             add_current_folder()  # for callbacks and the like, which Hydra imports by itself
         return cfg
+
+    def _process_config_searchpath(
+        self,
+        config_name: str | None,
+        parsed_overrides: list[Override],
+        repo: CachingConfigRepository,
+    ) -> None:
+        """Looks at the places as Hydra has understood them, before it imports or opens one."""
+        # Hydra itself asks for them again by its own overrides alone, without those of the task.
+        self._trusted |= {*trusted_in([each.input_line or "" for each in parsed_overrides])}
+        for override in parsed_overrides:
+            places = override.value() if override.get_key_element() == _SEARCHPATH else None
+            for place in places if isinstance(places, list) else ():
+                check_package(_SEARCHPATH, str(place), self._trusted)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a place that is not there, which is refused here
+            super()._process_config_searchpath(config_name, parsed_overrides, repo)
+        for source in repo.get_sources():
+            if source.provider.startswith(_SEARCHPATH) and not source.available():
+                place = f"{source.scheme()}://{source.path}"
+                raise ConfigError(_SEARCHPATH, place, "no such folder or package: name one")
 
 
 @contextmanager

@@ -49,7 +49,6 @@ _RULES = (
     (r"Error merging override ~(?P<key>[^=]*)", "cannot be taken away: give it another value"),
     (r"Error merging override [+]{0,2}(?P<key>[^=]*)=", "is of another kind than what is there"),
     (r"hydra\.(?P<key>searchpath) must be a list", "needs a list of places: [file:///DIR]"),
-    (r"path=(?P<value>.*) is not available", "hydra.searchpath: no such folder or package"),
     (r"registered for schema (?P<value>\w+)", "hydra.searchpath: needs file:// or pkg://"),
 )
 """What is in Hydra's words, with the key -> what to say instead."""

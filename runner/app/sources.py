@@ -15,6 +15,7 @@ from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import (
     ImportlibResourcesConfigSource,
 )
+from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
@@ -31,21 +32,24 @@ _SAVED = ("config.yaml", "hydra.yaml", "overrides.yaml")
 _OF_RUNS = (layout.RUN_FILE, INDEX_FILE, SPEC_FILE)
 _POWERS = ("trust", "hydra", "defaults")
 _INSTALLED = ("hydra", "hydra_plugins", "runner")
+_IMPORTING = ("pkg", "structured")
+"""Schemes of places that Hydra imports: the first to look in it, the second for what it adds."""
 
 
 def check_package(key: str, place: str, trust: Collection[str]) -> None:
-    """Refuses a place for configuration that is a package, which would be imported to look there.
+    """Refuses a place for configuration that is a module, which would be imported to look there.
 
     Args:
         key: what names it, for messages.
-        place: ``pkg://PACKAGE``; any other place is of no matter here.
+        place: ``pkg://PACKAGE`` or ``structured://MODULE``; any other is of no matter here.
         trust: the modules that the user named.
 
     Raises:
-        UntrustedError: the package is not one of them, nor below one.
+        UntrustedError: the module is not one of them, nor below one.
     """
-    package = place.removeprefix("pkg://").strip("/").replace("/", ".")
-    if not place.startswith("pkg://") or package.split(".")[0] in ("", *_INSTALLED):
+    scheme, sign, path = place.partition("://")
+    package = _module(path)
+    if not sign or scheme not in _IMPORTING or package.split(".")[0] in ("", *_INSTALLED):
         return
     if not any(f"{package}.".startswith(f"{name}.") for name in trust):
         raise UntrustedError(
@@ -102,10 +106,15 @@ class CheckedPackages(ImportlibResourcesConfigSource):
     """A package with YAML files, which is imported to find them."""
 
     def __init__(self, provider: str, path: str) -> None:
-        module = path.removeprefix("pkg://").replace("/", ".").split(".")[0]
-        if provider == "hydra.searchpath in main" and module not in _INSTALLED:
-            problem = "would be imported because a file says so: name it on the command line"
-            raise ConfigError("hydra.searchpath", path, problem)
+        _check_by_file(provider, path)
+        super().__init__(provider, path)
+
+
+class CheckedSchemas(StructuredConfigSource):
+    """What is registered in this process; with a path, a module is imported that registers more."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        _check_by_file(provider, path)
         super().__init__(provider, path)
 
 
@@ -113,6 +122,7 @@ class CheckedPackages(ImportlibResourcesConfigSource):
 # sent the table as it stands here, registers its own beside them.
 CheckedFiles.__name__ = FileConfigSource.__name__
 CheckedPackages.__name__ = ImportlibResourcesConfigSource.__name__
+CheckedSchemas.__name__ = StructuredConfigSource.__name__
 
 
 @contextmanager
@@ -125,7 +135,8 @@ def checked_sources(beside: str | None) -> Iterator[None]:
     Plugins.instance()  # registers Hydra's own, if that has not been done
     registry = SourcesRegistry.instance()
     before = registry.types
-    registry.types = {**before, "file": CheckedFiles, "pkg": CheckedPackages}
+    ours = {"file": CheckedFiles, "pkg": CheckedPackages, "structured": CheckedSchemas}
+    registry.types = {**before, **ours}
     outer = CheckedFiles.beside, CheckedFiles.says_mode
     CheckedFiles.beside, CheckedFiles.says_mode = Path(beside) if beside else None, False
     try:
@@ -133,6 +144,18 @@ def checked_sources(beside: str | None) -> Iterator[None]:
     finally:
         registry.types = before
         CheckedFiles.beside, CheckedFiles.says_mode = outer
+
+
+def _module(path: str) -> str:
+    return path.strip("/").replace("/", ".")
+
+
+def _check_by_file(provider: str, path: str) -> None:
+    """What a file says is searched is imported only where it is installed with us."""
+    module = _module(path.partition("://")[2]).split(".")[0]
+    if provider == "hydra.searchpath in main" and module not in ("", *_INSTALLED):
+        problem = "would be imported because a file says so: name it on the command line"
+        raise ConfigError("hydra.searchpath", path, problem)
 
 
 def comes_with_a_run(folder: Path) -> bool:

@@ -6,13 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from runner.app.sources import check_package
 from runner.app.yaml_file import DEEPEST, leading_zero, not_as_typed, text_keys
 from runner.errors import ConfigError, UsageError
 
 _SET = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[^+~=][^=]*)=(?P<value>.*)", re.DOTALL)
 _TRUST = re.compile(r"\+{0,2}trust=(.*)", re.DOTALL)
-_PACKAGE = re.compile(r"pkg://[\w./]*")
 _EMPTY = re.compile(r"\{\s*\}\s*")
 _LIST = re.compile(r"\[([^\[\]{}()'\"\\]*)\]")
 _OF_SWEEPS = ("hydra.sweeper.", "hydra.launcher.")
@@ -27,7 +25,6 @@ def check_overrides(overrides: Sequence[str]) -> None:
         UsageError: an override that is no text, or nested too deep.
     """
     seen: dict[str, str] = {}
-    trust = trusted_in(overrides)
     for text in overrides:
         _check_text(text)
         found = _SET.fullmatch(text)
@@ -37,8 +34,6 @@ def check_overrides(overrides: Sequence[str]) -> None:
         if key in seen:
             raise ConfigError(key, value, f"is given twice, as {seen[key]} before: say which")
         seen[key] = value
-        for place in _PACKAGE.findall(value) if key == "hydra.searchpath" else ():
-            check_package(key, place, trust)
         if _EMPTY.fullmatch(value) and found["prefix"] != "+" and not key.startswith("hydra"):
             # Hydra merges `layers={}` with what is there: it would change nothing, in silence.
             problem = f"is merged and so changes nothing; ~{key}.NAME takes an entry away"
