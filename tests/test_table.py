@@ -166,6 +166,21 @@ def test_the_index_of_pandas_is_no_feature(tmp_path: Path) -> None:
     assert asked.tolist() == [[7, 1], [9, 2]]
 
 
+def test_csv_is_handed_to_arrow_in_memory_of_arrows_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its threads let go of it when they like, even once Python has begun to end."""
+    (tmp_path / "t.csv").write_text(CSV, "utf-8")
+    handed: list[object] = []
+    monkeypatch.setattr(pa, "BufferReader", handed.append)
+    monkeypatch.setattr("pyarrow.csv.read_csv", lambda *_, **__: pa.table({"a": [1]}))
+    arrow.open_csv(tmp_path / "t.csv")
+    [buffer] = handed
+    assert isinstance(buffer, pa.Buffer)
+    assert buffer.is_mutable  # what is Python's is lent to be read
+    assert buffer.to_pybytes() == CSV.encode()
+
+
 def test_csv_of_many_blocks_whose_last_number_is_real(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "1,2\n" * 700_000 + "1.5,2\n", "utf-8")

@@ -135,8 +135,12 @@ def _csv_table(
     from pyarrow.csv import ConvertOptions, ReadOptions, read_csv
 
     known = {name: pa.type_for_alias(kind) for name, kind in (types or {}).items()}
+    # A copy in memory of arrow's. Its threads may let go of it after Python has begun to end, when
+    # one that gives back what belongs to Python takes the whole process with it (SIGABRT).
+    own = pa.allocate_buffer(len(block))
+    np.frombuffer(own, "u1")[:] = np.frombuffer(block, "u1")
     return read_csv(
-        pa.BufferReader(block),
+        pa.BufferReader(own),
         read_options=ReadOptions(column_names=names),
         convert_options=ConvertOptions(column_types=known),
     )
