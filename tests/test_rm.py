@@ -148,5 +148,5 @@ def test_what_cannot_be_deleted_stays_in_the_index(
 
     monkeypatch.setattr(os, "rename", refuse)
     assert cli.main(["rm", "--yes", "outputs/s/1"]) == 3
-    assert "Permission denied" in capsys.readouterr().err
+    assert "outputs/s/1: Permission denied" in capsys.readouterr().err
     assert list(pd.read_parquet(there / "outputs" / "s" / "sweep.parquet")["number"]) == [0, 1]

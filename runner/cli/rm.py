@@ -28,8 +28,6 @@ def do(args: Namespace) -> int:
     """Deletes them; 2 if the answer was no."""
     from runner.store import is_alive, resolve, rows
     from runner.store.claim.owner import told_alive
-    from runner.store.claim.remains import remove
-    from runner.store.index.latest import led_to, mend_latest
 
     doomed: dict[Path, list[dict[str, Any]]] = {}
     for name in args.runs:
@@ -60,23 +58,32 @@ def do(args: Namespace) -> int:
         console.say(f"{row['path']}  {row['status']}")
     if not args.yes and not _confirmed(question):
         return 2
-    led = led_to([*doomed])
+    _delete([*doomed])
+    return 0
+
+
+def _delete(doomed: Sequence[Path]) -> None:
+    """Deletes directories, and sees to what tells of them: indexes and ``latest``."""
+    from runner.store.claim.remains import remove
+    from runner.store.index.latest import led_to, mend_latest
+
+    led = led_to(doomed)
     folders = {folder for path in doomed for folder in path.parents}
     # First, so that no kill leaves an index that tells of what is gone: a run that it doesn't
     # tell of is found on disk. On a full disk it has to wait.
-    late = {folder for folder in folders if not _left_out(doomed, folder)}
+    late = [folder for folder in folders if not _was_told(folder, doomed)]
     try:
         for path in doomed:
             remove(path)
-    except BaseException:
-        late = folders
-        raise
-    finally:
         for folder in late:
             _tell_index(folder)
+    except BaseException:
+        for folder in folders:  # of what is there yet
+            _was_told(folder)
+        raise
+    finally:
         for root in led:
             mend_latest(root)
-    return 0
 
 
 def _refuse_link(path: Path, name: str) -> None:
@@ -101,8 +108,8 @@ def _refuse_around(path: Path, name: str, found: Sequence[Mapping[str, Any]]) ->
             raise UsageError(f"rm {clip(name, 60)}: another run lies in it, {other}; move it first")
 
 
-def _left_out(doomed: Collection[Path], folder: Path) -> bool:
-    """Takes out of a sweep's index what is about to be deleted; whether it could be written."""
+def _was_told(folder: Path, doomed: Collection[Path] = ()) -> bool:
+    """Whether the index could be written; see :func:`_tell_index`."""
     try:
         _tell_index(folder, doomed)
     except WriteError:
@@ -111,7 +118,12 @@ def _left_out(doomed: Collection[Path], folder: Path) -> bool:
 
 
 def _tell_index(sweep: Path, doomed: Collection[Path] = ()) -> None:
-    """Writes the index of what is there, where the folder is a sweep that has ended."""
+    """Writes the index of what is there, where the folder is a sweep that has ended.
+
+    Args:
+        sweep: the folder.
+        doomed: what is left out, as it is about to be deleted.
+    """
     from runner.store import is_alive
     from runner.store.sweeps import is_sweep, sweep_rows, write_index
 
