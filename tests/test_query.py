@@ -41,9 +41,17 @@ def test_an_unknown_key_says_which_is_near() -> None:
     with pytest.raises(UnknownKeyError, match=r"did you mean seeds\.seed"):
         matching(ROWS, "sed < 3")
     with pytest.raises(
-        UnknownKeyError, match=r"no column FINISHED \(text has quotes: 'FINISHED'\)"
+        UnknownKeyError, match=r"no column FINISHED \(text has single quotes: 'FINISHED'\)"
     ):
         matching(ROWS, "seeds.seed = FINISHED")
+    # Also where a column is called something like it.
+    for text in ('"seeds"', "seeds"):
+        with pytest.raises(
+            UnknownKeyError, match=r"seeds \(text has single quotes: 'seeds'\): did"
+        ):
+            matching(ROWS, f"status = {text}")
+    with pytest.raises(UnknownKeyError, match=r"no column seeds: did you mean"):
+        matching(ROWS, "seeds = 1")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,19 @@ def test_compare_on_a_narrow_terminal(stored: Program) -> None:
     assert text.rstrip().splitlines()[-1].startswith("the runs part at the inputs")
 
 
+@pytest.mark.parametrize("width", [44, 80])
+def test_a_comparison_by_a_key_cuts_no_number(stored: Program, width: int) -> None:
+    """Statistics that there is no room for are left out, also where each value has one run."""
+    call = ("compare", "outputs", "--by", "name", "--where", "save.keep='all'")
+    shown = ESCAPE.sub("", seen(stored, width, *call, "--statistics", "all"))
+    lines = shown[shown.index("name ") :].splitlines()
+    table, told = lines[:9], " ".join(lines[9:])
+    assert all(len(line) <= width for line in lines)
+    assert not [line for line in table if "…" in line]
+    assert "correlation" in told
+    assert len(table[0].split()) == (5 if width == 44 else 8)
+
+
 def test_piped_it_is_plain(stored: Program) -> None:
     for words in (("ls",), ("show", "deep"), ("compare", "deep", "other")):
         text = stored.start(*words).stdout

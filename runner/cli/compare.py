@@ -185,9 +185,9 @@ def _sweep(args: Namespace) -> int:
 
 def _columns_by(heads: Sequence[str]) -> list[Column]:
     """On a narrow terminal the intervals go first, and then the last of the statistics."""
-    first = next((at for at, head in enumerate(heads) if head.endswith("±")), len(heads))
+    kept = len(("value", "layer", "runs", "a statistic"))
     return [
-        Column(head, at <= first, 0 if at <= first else at + 100 * (head == "95 %"))
+        Column(head, at < 2, 0 if at < kept else at + 100 * (head == "95 %"))
         for at, head in enumerate(heads)
     ]
 

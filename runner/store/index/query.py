@@ -31,6 +31,9 @@ _WORDS = frozenset(
 _LONGEST = 10_000_000
 """Bytes of a text that a condition may make: ``zeroblob(2000000000)`` would fill the memory."""
 
+_BEFORE_TEXT = ("=", "<", ">", "like", "glob")
+"""What a text may stand behind, that nobody takes for a column."""
+
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _NEAR = re.compile(r'near "(.*)": syntax error', re.DOTALL)
 
@@ -173,7 +176,9 @@ def _quoted(
                 used.append(column)
             parts.append(f"c{used.index(column)}")
         elif is_key:
-            raise _unknown(name, condition, columns, option)
+            before = next((t for t in reversed(tokens[:at]) if not t.isspace()), "")
+            is_text = quoted or before.lower() in _BEFORE_TEXT
+            raise _unknown(name, condition, columns, option, is_text)
         elif token in ("'", '"'):
             raise UsageError(f"{option} {clip(condition, 80)!r}: a quotation mark is not closed")
         elif token in (";", "?"):
@@ -183,11 +188,14 @@ def _quoted(
     return "".join(parts), used
 
 
-def _unknown(name: str, condition: str, columns: Sequence[str], option: str) -> UnknownKeyError:
+def _unknown(
+    name: str, condition: str, columns: Sequence[str], option: str, is_text: bool
+) -> UnknownKeyError:
     there = [c.removeprefix("params.") for c in columns]
     error = UnknownKeyError(option, condition, name, there)
     name = clip(name, 40)
-    hint = "" if nearest(name, there) else f" (text has quotes: '{name}')"
+    is_text = is_text or not nearest(name, there)
+    hint = f" (text has single quotes: '{name}')" if is_text else ""
     error.problem = f"no column {name}{hint}: {error.problem}"
     return error
 
