@@ -356,6 +356,27 @@ def test_nothing_but_results_on_stdout(folder: Program) -> None:
         assert re.fullmatch(r"/.*\n", done.stdout), arguments
 
 
+@pytest.mark.parametrize("logging", ["default", "stdout"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        (),
+        ("-m", "hydra.launcher.n_jobs=2"),
+        ("-m", "hydra/launcher=basic"),
+        ("-m", "hydra/sweeper=basic", "hydra/launcher=basic"),
+    ],
+)
+def test_logs_that_ask_for_stdout_are_no_results(
+    folder: Program, logging: str, mode: tuple[str, ...]
+) -> None:
+    """As Hydra's own do, which a configuration has that brings none."""
+    theirs = (f"hydra/job_logging={logging}", "hydra/hydra_logging=default")
+    done = folder.start(*mode, *theirs, "layers=one_dense")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"/.*\n", done.stdout)
+    assert "layer 0 dense1: mean" in done.stderr
+
+
 def test_a_hint_does_not_go_through_all_that_lies_below_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

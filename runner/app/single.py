@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +260,8 @@ def _run_by_hydra(
     warn_of_secrets(_typed_for_hydra(cfg))
     HydraConfig.instance().set_config(cfg)  # for `${hydra:runtime.output_dir}`
     check_log_files(cfg, "job_logging", claimed.directory)
-    with logging_restored(), speaking_of_logging():
+    # A log that asks for stdout, as Hydra's own does, is no result.
+    with logging_restored(), speaking_of_logging(), redirect_stdout(sys.stderr):
         callbacks.on_run_start(config=cfg, config_name=config_name)
         outcome = run_job(
             task_function=lambda task: do(),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def run_sweep(
         outcome = sweeper.sweep(arguments)
         directory, failed = outcome.directory, outcome.failed
     else:
-        with speaking_of_logging("hydra.hydra_logging"):
+        with speaking_of_logging("hydra.hydra_logging"), redirect_stdout(sys.stderr):
             configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
         directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
     callbacks.on_multirun_end(config=cfg, config_name=config_name)
@@ -123,7 +124,8 @@ def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[
     failure: Exception | None = None
     summary = Summary()
     try:
-        sweeper.sweep(list(arguments))
+        with redirect_stdout(sys.stderr):
+            sweeper.sweep(list(arguments))
     except Exception as error:  # noqa: BLE001 - told below, after what is there is recorded
         failure = error
     except BaseException:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
@@ -30,7 +31,7 @@ def inside_run_job(
     Raises:
         BaseException: what the job raised, once the callbacks were told of it.
     """
-    with logging_restored(), speaking_of_logging():
+    with logging_restored(), speaking_of_logging(), redirect_stdout(sys.stderr):
         outcome = run_job(
             task_function=lambda _: do(),
             config=tree,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import redirect_stdout
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -42,7 +44,8 @@ def do_elsewhere(
             yield row
     for first, last in _unbroken(left):
         launching = hydras_launcher(config, context, task_function)
-        launching.launch([list(work.points[n]) for n in range(first, last + 1)], first)
+        with redirect_stdout(sys.stderr):
+            launching.launch([list(work.points[n]) for n in range(first, last + 1)], first)
     for number in left:
         yield work.recorded(number) or work.bury(number, "the launcher left no run of it")
 
