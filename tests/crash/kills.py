@@ -18,9 +18,18 @@ LONG = 1000
 FEW = 10
 """So few kills are of what starts at once: no workers, no cluster."""
 
+JOBS = 24
+"""Of a sweep: several rounds of its workers, and few enough to be read again after every kill."""
+
 RUN = ["layers=mlp", "layers.mlp.depth=10", "data.samples=2000"]
-SWEEP = ["-m", "seeds.seed=range(40)", "layers=one_dense", "data.samples=10"]
-WORKERS = ["-m", "seeds.seed=range(40)", "layers=mlp", "layers.mlp.depth=12", "data.samples=99"]
+SWEEP = ["-m", f"seeds.seed=range({JOBS})", "layers=one_dense", "data.samples=10"]
+WORKERS = [
+    "-m",
+    f"seeds.seed=range({JOBS})",
+    "layers=mlp",
+    "layers.mlp.depth=12",
+    "data.samples=99",
+]
 DASK = [*SWEEP, "hydra/launcher=dask", "hydra.launcher.n_jobs=2"]
 
 _AGAIN = 0.7
@@ -75,7 +84,9 @@ def _one(report: Report, work: Path, arguments: list[str], seconds: float) -> No
             f"{what}, resumed",
             [f"job {name} was done again" for name, at in before.items() if after.get(name) != at],
         )
-        report.check(f"{what}, resumed", [] if len(after) == 40 else [f"{len(after)} of 40 jobs"])
+        report.check(
+            f"{what}, resumed", [] if len(after) == JOBS else [f"{len(after)} of {JOBS} jobs"]
+        )
         report.count("sweeps resumed to the end")
     if root.is_dir():
         age(root)
