@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -11,6 +11,20 @@ from runner.errors import UsageError
 
 A_RUN = "a path, a run id or the start of one, a name, or latest"
 """What a verb takes for a run, for its help."""
+
+
+class _Once(Action):
+    """Takes a value; of an option's two, argparse would heed the last without a word."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if option is not None:
+            given: set[str] = namespace.__dict__.setdefault("_given", set())
+            if self.dest in given:
+                parser.error(f"{option} is given twice: say which")
+            given.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 class Parser(ArgumentParser):
@@ -29,6 +43,8 @@ class Parser(ArgumentParser):
             epilog="\n  python -m runner ".join(["examples:", *examples]),
             formatter_class=RawDescriptionHelpFormatter,
         )
+        for name in (None, "store"):
+            self.register("action", name, _Once)
 
     def parse(self, arguments: Sequence[str]) -> Namespace:
         """What the arguments say.

@@ -153,6 +153,9 @@ def test_a_sweep_and_its_jobs(program: Program) -> None:
         done = program.start(verb, "latest")
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert "a sweep of 2 jobs: name one, like latest/0; `runner ls latest`" in done.stderr
+    path = os.path.relpath(sweep, program.folder)  # with room for one that can be typed
+    told = program.start("show", path).stderr
+    assert told.endswith(f"a sweep of 2 jobs: name one, like {path}/0\n")
     shown = json.loads(program.start("show", "latest/1", "--json").stdout)
     assert shown["config"]["seeds"] == {"seed": 4}
     assert listed(program, "latest", "--columns", "seeds.seed", "--sort", "seeds.seed") == [

@@ -145,6 +145,11 @@ def _unparsable(error: OverrideParseException) -> RunnerError:
     key, _, value = str(error.override).partition("=")
     if "missing EQUAL" in str(error) or not _:
         return UsageError(f"{one_line(key, 80)}: neither a verb nor key=value; see --help")
+    if key != key.rstrip():
+        typed = f"{key.rstrip()}={value.strip()}"
+        return UsageError(
+            f"{one_line(str(error.override), 60)}: no blank before the =: {clip(typed, 80)}"
+        )
     return ConfigError(key, value, f"cannot be read; in quotes it can: '{one_line(key, 30)}=\"…\"'")
 
 

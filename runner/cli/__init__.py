@@ -37,6 +37,8 @@ def _main(argv: Sequence[str]) -> int:
     if verb not in VERBS:
         match = nearest(verb, VERBS)
         hint = f"did you mean {match}?" if match else f"verbs: {', '.join(VERBS)}"
+        if rest and rest[0].startswith("="):
+            hint = f"no blanks around the =: {clip(verb, 60)}=…"
         shown = verb if verb.isprintable() and verb.strip() else ascii(verb)
         raise UsageError(f"{clip(shown, 60)}: neither a verb nor key=value; {hint} (see --help)")
     asked = parser(verb).parse(_signed(rest))

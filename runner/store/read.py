@@ -194,8 +194,10 @@ def _why_no_run(directory: Path, asked: str) -> str:
         count = f"a sweep of {len(jobs)} job{'' if len(jobs) == 1 else 's'}"
         if not jobs:
             return f"{count} that ended; `runner ls` shows those that run"
-        asked = clip(asked.rstrip("/") or asked, 40, keep_end=True)
-        return f"it is {count}: name one, like {asked}/{jobs[0]}; `runner ls {asked}` lists them"
+        asked = asked.rstrip("/") or asked
+        told = f"it is {count}: name one, like {clip(asked, 60, keep_end=True)}/{jobs[0]}"
+        # Of a path that is cut short nobody can type a command.
+        return f"{told}; `runner ls {asked}` lists them" if len(asked) <= 30 else told
     if (directory / layout.CLAIM_FILE).exists():
         if is_alive(directory):
             return f"it is {told_alive(directory)}"
