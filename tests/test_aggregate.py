@@ -83,6 +83,8 @@ def test_summary_of_few() -> None:
     assert summarise([]).n == 0
     assert summarise([math.nan, 2.0])[:2] == (1, 2.0)
     assert math.isnan(summarise([2.0]).std)
+    # Added up and divided, six times 0.05 would have a spread of 8e-18.
+    assert summarise([0.05] * 6) == (6, 0.05, 0.0, 0.05, 0.05)
     n, mean, std, low, high = summarise([1.0, 2.0, 4.0])
     assert (n, mean) == (3, 7 / 3)
     assert std == pytest.approx(math.sqrt(7 / 3))
@@ -403,6 +405,31 @@ def test_what_there_is_not(sweep: Path, tmp_path: Path) -> None:
         aggregate(tmp_path, KEY)
     with pytest.raises(NotFoundError, match=r"none meets --where seeds\.seed > 99"):
         aggregate(sweep, KEY, where="seeds.seed > 99")
+    with pytest.raises(ConfigError, match=r"--by=loss: no run has a value of it"):
+        aggregate(sweep, "loss")
+    with pytest.raises(ConfigError, match=r"takes one key; --where"):
+        aggregate(sweep, f"{KEY},seeds.seed")
+
+
+def test_numbers_are_in_order_whatever_else_there_is(program: Program) -> None:
+    """A key that some jobs lack; a statistic that is NaN in some."""
+    sweep = program.run(
+        *("-m", "layers=one_dense,two_dense", "layers.dense1.n_neurons=10,9,2"),
+        *("layers.dense1.weight_scale=1e36,0.1", "data=normal", "data.samples=9"),
+    )
+    program.run(
+        *("-m", "layers=two_dense", "layers.dense2.weight_scale=1e36,1", "data.samples=9"),
+        *("layers.dense1.weight_scale=1e36", "data=normal", "hydra.sweep.dir=other"),
+    )
+
+    def values(folder: Path, key: str) -> list[Any]:
+        return [value for value, _ in aggregate(folder, key).runs]
+
+    assert values(sweep, "layers.dense1.n_neurons") == [2, 9, 10]
+    assert values(sweep, "layers.dense2.n_neurons") == [3, None]
+    *numbers, last = values(program.folder / "other", "layers.dense2.mean")
+    assert len(numbers) == 1
+    assert math.isnan(last)
 
 
 def test_runs_that_did_not_finish_are_counted(program: Program) -> None:

@@ -606,6 +606,15 @@ def test_tolerance_is_for_targets_as_well(tmp_path: Path, monkeypatch: pytest.Mo
     assert not runner.compare(a, b, atol=1e-6).same
 
 
+def test_a_run_beside_itself_is_said(tmp_path: Path) -> None:
+    a, b = (store(tmp_path / name, {"l": noise(9, 3)}) for name in "ab")
+    (tmp_path / "link").symlink_to(a)
+    for other in (a, tmp_path / "link"):
+        found = runner.compare(a, other)
+        assert (found.same, list(found.notes())) == (True, ["A and B are one and the same run"])
+    assert not list(runner.compare(a, b).notes())
+
+
 def test_inputs_come_first(program: Program) -> None:
     a, b = (program.run("data.samples=9", f"seeds.seed={seed}") for seed in (0, 1))
     found = runner.compare(a, b)

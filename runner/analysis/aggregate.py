@@ -126,8 +126,10 @@ def _values(by: str, found: Sequence[Mapping[str, Any]]) -> list[Any]:
     there = dict.fromkeys(key for row in found for key in row)
     for column in (f"params.{by}", f"metrics.{by}", by):
         if column in there:
-            values = (row.get(column) for row in found)
-            return [str(v) if isinstance(v, datetime) else v for v in values]
+            values = [row.get(column) for row in found]
+            if column.startswith("params.") or any(value is not None for value in values):
+                return [str(v) if isinstance(v, datetime) else v for v in values]
+            raise ConfigError("--by", by, "no run has a value of it")
     typed = [overrides(row).get(by) for row in found]
     if any(value is not None for value in typed):
         return typed
@@ -136,20 +138,25 @@ def _values(by: str, found: Sequence[Mapping[str, Any]]) -> list[Any]:
     if below:
         problem = f"is a group of keys, name one of them: {clip(', '.join(below), 90)}"
         raise ConfigError("--by", by, problem)
+    if "," in by:
+        raise ConfigError("--by", by, "takes one key; --where picks the runs by another")
     raise UnknownKeyError("--by", by, by, keys)
 
 
 def _grouped(
     found: Sequence[dict[str, Any]], by: Sequence[Any]
 ) -> list[tuple[Any, list[dict[str, Any]]]]:
-    """The rows by value: numbers in their order, anything else as it comes."""
+    """The rows by value: numbers in their order, NaN after them, then anything else as it comes."""
     groups: dict[str, tuple[Any, list[dict[str, Any]]]] = {}
     for row, value in zip(found, by, strict=True):
         groups.setdefault(show(value), (value, []))[1].append(row)
-    ordered = list(groups.values())
-    if all(isinstance(value, (int, float)) for value, _ in ordered):
-        ordered.sort(key=lambda group: float(group[0]))
-    return ordered
+    return sorted(groups.values(), key=lambda group: _rank(group[0]))
+
+
+def _rank(value: Any) -> tuple[int, float]:
+    if not isinstance(value, (int, float)):
+        return 2, 0.0
+    return (1, 0.0) if math.isnan(value) else (0, float(value))
 
 
 def _also_varying(

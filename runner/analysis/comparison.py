@@ -144,6 +144,8 @@ class Comparison:
 
     def notes(self) -> Iterator[str]:
         """What the tables have no column for, each once."""
+        if self.a.path.resolve() == self.b.path.resolve():
+            yield "A and B are one and the same run"
         if unread := [part.name for part in self.parts if part.unread]:
             names = clip(", ".join(unread), 60)
             yield f"not read, as the digests are equal (--verify reads every byte): {names}"

@@ -42,6 +42,9 @@ def summarise(values: Sequence[float]) -> Summary:
     mean = times_power(middle, exponent)
     if n == 1:
         return Summary(1, mean, *[math.nan] * 3)
+    if min(finite) == max(finite):
+        # Their mean, rounded, may be beside them.
+        return Summary(n, finite[0], 0.0, finite[0], finite[0])
     variance = math.fsum((value - middle) ** 2 for value in scaled) / (n - 1)
     std = times_power(math.sqrt(variance), exponent)
     half = quantile(n - 1) * std / math.sqrt(n)
