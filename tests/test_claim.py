@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -228,3 +229,17 @@ def test_a_sweeps_claim_says_that_it_is_one(tmp_path: Path) -> None:
     assert (read_claim(directories[0]) or {})["kind"] == "sweep"
     with pytest.raises(ConfigError, match=r"hydra\.sweep\.dir"):
         claim_sweep(tmp_path / "sweep", stamped=False)
+
+
+def test_a_claim_that_is_refused_is_a_write_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/proc/self/fd/3")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for take in (claim_sweep, lambda directory: claim(directory, stamped=True)):
+        with pytest.raises(WriteError) as refusal:
+            take(tmp_path / "outputs" / "it")
+        assert str(refusal.value) == f"cannot write {tmp_path}/outputs/it: Permission denied"
+        assert not (tmp_path / "outputs").exists()

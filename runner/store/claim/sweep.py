@@ -51,7 +51,8 @@ def claim_sweep(
     except ValueError as error:  # a zero byte in the name
         raise refused(directory, SWEEP, f"is no name for a directory: {error}") from error
     try:
-        write_claim(fresh, SWEEP)
+        with writing(directory):
+            write_claim(fresh, SWEEP)
         for name, text in files.items():
             write_file(fresh / name, text.encode("utf-8", "backslashreplace"))
             sync_file(fresh / name)
