@@ -76,7 +76,7 @@ def test_what_is_refused(folder: Path, warm: Warm) -> None:
         ("+nmae=x",): "nmae=x: did you mean name?",
         ("+seed=3",): "seed=3: did you mean seeds?",
         ("+batchsize=3",): "did you mean batch_size?",
-        ("data=[1]",): "data=[1]: needs one of the group's options",
+        ("data=[1]",): "data=[1]: needs one of its options: see --help",
         ("data=${nothing}",): "data=${nothing}: cannot be resolved",
     }
     for arguments, words in calls.items():

@@ -140,8 +140,9 @@ def _quoted(name: str) -> str:
         ("hydra.output_subdir={}",),
         ("hydra.job_logging.handlers.file.filename={}",),
         ("-m", "seeds.seed=0", "hydra.sweep.subdir={}", "hydra.launcher.n_jobs=1"),
+        ("-m", "hydra.sweep.subdir={}", "hydra/sweeper=basic", "hydra/launcher=basic"),
     ],
-    ids=lambda words: words[-1] if words[0] != "-m" else "subdir",
+    ids=lambda words: words[-1] if words[0] != "-m" else f"subdir, {words[-1]}",
 )
 def test_nothing_is_written_outside(tmp_path: Path, warm: Warm, words: tuple[str, ...]) -> None:
     """The program stands deep in a folder, of which nothing but ``outputs`` may change."""

@@ -46,6 +46,7 @@ _MAPPINGS = ("sweeper", "launcher", "callbacks", "job_logging", "hydra_logging",
 _FIXED = ("run", "sweep", "runtime", "overrides")
 _WRITTEN_OUT = "needs its keys written out, as a mapping"
 _PART = re.compile(r"\.?\w[\w.@%+=,~ -]*")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _OURS = re.compile(
     rf"{layout.LAYERS_FOLDER}|{layout.STAGING_FOLDER}|{layout.CLAIM_FILE}|{layout.SUMS_FILE}"
     r"|.*\.(?:parquet|log)",
@@ -126,16 +127,22 @@ def _check_job(job: Mapping[str, Any]) -> None:
     for name, (kind, problem) in kinds.items():
         if not isinstance(job[name], kind):
             raise ConfigError(f"hydra.job.{name}", job[name], problem)
+    for name, value in job["env_set"].items():
+        if not isinstance(value, str):
+            raise ConfigError(f"hydra.job.env_set.{name}", value, "needs a text")
 
 
-def check_printable(key: str, path: str) -> None:
-    """Refuses a directory whose name would end the line it is printed on, or steer a terminal.
+def check_directory(key: str, path: str) -> None:
+    """Refuses what is no directory's name, or would end the line it is printed on.
 
     Raises:
-        ConfigError: it has such a character.
+        ConfigError: it has a character that steers a terminal; or is an address, of which a folder
+            ``http:`` would be made.
     """
     if not path.isprintable():
         raise ConfigError(key, ascii(path)[1:-1], "has a character that cannot be printed")
+    if _ADDRESS.match(path):
+        raise ConfigError(key, path, "is an address: name a directory of this machine")
 
 
 def _check_callbacks(callbacks: Mapping[str, Any]) -> None:
@@ -169,6 +176,7 @@ def check_job_directory(sweep: str, subdir: str) -> None:
         ConfigError: it is elsewhere.
     """
     key, path = "hydra.sweep.subdir", os.path.join(sweep, subdir)
+    check_directory(key, subdir)
     if not is_below(Path(path), Path(sweep)):
         raise ConfigError(key, subdir, "leads out of the sweep's directory: name one in it")
     first = os.path.relpath(path, sweep).split(os.sep)[0]

@@ -44,6 +44,9 @@ def _check_root(cfg: DictConfig) -> None:
     """Refuses a key that is one of ours but for a letter, unless something looks it up."""
     own = [str(key) for key in cfg if key not in _ROOT]
     for key in own:
+        if "/" in key:  # Hydra makes a key of it where there is no such group
+            value = raw_value(cfg._get_node(key))
+            raise ConfigError(key, value, "there is no such group; --help lists them")
         meant = _mistyped(key)
         if meant is not None and f"{{{key}" not in str(OmegaConf.to_container(cfg, resolve=False)):
             raise UnknownKeyError(key, raw_value(cfg._get_node(key)), meant, _ROOT)

@@ -29,12 +29,13 @@ with warnings.catch_warnings():
     from hydra.types import RunMode
     from hydra.version import VersionBase
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import OmegaConfBaseException
 
-from runner.app.allowed import check_hydra
+from runner.app.allowed import check_hydra, check_job_directory
 from runner.app.folders import add_current_folder, config_directory, plugin_directory
-from runner.app.hints import translate
+from runner.app.hints import explain_value, translate
 from runner.app.sources import check_package, checked_sources
 from runner.app.typed import check_overrides, trusted_in
 from runner.errors import ConfigError, UsageError
@@ -84,7 +85,13 @@ class CheckedLoader(ConfigLoaderImpl):
     """Hydra's loader of configuration, that lets nothing through which would import a stranger.
 
     Whatever Hydra does with a configuration, also on another launcher, it gets from here.
+
+    Attributes:
+        places_jobs: whether what composes a job makes its directory as well, as Hydra's own
+            launchers do, which is then looked at here.
     """
+
+    places_jobs = False
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         super().__init__(config_search_path)
@@ -96,6 +103,15 @@ class CheckedLoader(ConfigLoaderImpl):
         check_hydra(cfg)
         if cfg.get("trust"):
             add_current_folder()  # for callbacks and the like, which Hydra imports by itself
+        return cfg
+
+    def load_sweep_config(
+        self, master_config: DictConfig, sweep_overrides: list[str]
+    ) -> DictConfig:
+        """The configuration of a job."""
+        cfg = super().load_sweep_config(master_config, sweep_overrides)
+        if self.places_jobs:
+            _check_place(cfg)
         return cfg
 
     def _process_config_searchpath(
@@ -118,6 +134,18 @@ class CheckedLoader(ConfigLoaderImpl):
             if source.provider.startswith(_SEARCHPATH) and not source.available():
                 place = f"{source.scheme()}://{source.path}"
                 raise ConfigError(_SEARCHPATH, place, "no such folder or package: name one")
+
+
+def _check_place(cfg: DictConfig) -> None:
+    """Looks at a job's directory before its number is known, which leads nowhere."""
+    cfg = cfg.copy()
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
+        cfg.hydra.job.id, cfg.hydra.job.num = "0", 0
+    try:
+        sweep, subdir = (OmegaConf.select(cfg, f"hydra.sweep.{key}") for key in ("dir", "subdir"))
+    except OmegaConfBaseException as error:
+        raise explain_value(error, asked="hydra.sweep.subdir") from None
+    check_job_directory(str(sweep), str(subdir))
 
 
 @contextmanager

@@ -50,6 +50,7 @@ _NEEDS = {
     "Integer": WHOLE,
     "Float": "needs a number",
     "Boolean": "needs true or false",
+    "valid bool": "needs true or false",
     "not Optional": "cannot be null",
     "Cannot convert": "needs a text",
     "not a ListConfig": LIST,
@@ -101,9 +102,9 @@ def translate(
     return _other(behind[0], overrides)
 
 
-def explain_value(error: OmegaConfBaseException, within: str = "") -> RunnerError:
-    """A value that OmegaConf refuses or cannot resolve, outside of any override."""
-    key = ".".join(part for part in (within, error.full_key or "") if part)
+def explain_value(error: OmegaConfBaseException, within: str = "", asked: str = "") -> RunnerError:
+    """A value that OmegaConf refuses or cannot resolve, at the key ``asked`` if it tells none."""
+    key = ".".join(part for part in (within, error.full_key or "") if part) or asked
     if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
         return UnknownKeyError(key, "", str(error.key), _keys(error))
     raw = _raw(error)
@@ -138,6 +139,8 @@ def _missing(error: MissingConfigException) -> RunnerError:
         return UsageError(
             f"--config-name {asked}: no {asked}.yaml in --config-dir or --config-path"
         )
+    if group:
+        return ConfigError(group, option, "there is no such file; --info searchpath says where")
     return UsageError(one_line(str(error)))
 
 
@@ -189,7 +192,7 @@ def _invalid(error: OmegaConfBaseException, overrides: Sequence[str]) -> RunnerE
 
 
 def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
-    text = str(error)
+    text = next(filter(None, map(str, chain(error))), "")
     known = by_rule(text, overrides)
     if known is not None:
         return known
@@ -208,7 +211,7 @@ def _other(error: BaseException, overrides: Sequence[str]) -> RunnerError:
             options = _value(override)
             options = options if isinstance(options, list) else [options]
             if "." not in key and not all(isinstance(option, str) for option in options):
-                return ConfigError(key, value or "''", "needs one of the group's options")
+                return ConfigError(key, value or "''", "needs one of its options: see --help")
     if not isinstance(error, (HydraException, OmegaConfBaseException)) and not _raised_below(error):
         raise error
     return UsageError(one_line(text or type(error).__name__))

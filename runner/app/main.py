@@ -6,6 +6,7 @@ import io
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from itertools import pairwise
 
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
@@ -77,6 +78,10 @@ def _only_once(argv: Sequence[str]) -> None:
         count = sum(word.partition("=")[0] in names for word in argv)
         if count > 1:
             raise UsageError(f"{names[1]} is given {count} times: say which")
+        asked = [after for word, after in pairwise(argv) if word in names]
+        if "" in asked or any(f"{name}=" in argv for name in names):
+            # Of a variable that is not set, perhaps; Hydra would go on without.
+            raise UsageError(f"{names[1]} '': needs a name; leave it out for ours")
 
 
 def _only_one_mode(args: Namespace) -> None:

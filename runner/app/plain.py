@@ -85,7 +85,7 @@ def environment_in(cfg: DictConfig, key: str) -> list[tuple[str, str]]:
         try:
             node._maybe_dereference_node(throw_on_resolution_failure=True)
         except OmegaConfBaseException as error:
-            raise explain_value(error) from None
+            raise explain_value(error, asked=key) from None
     for name in uses:
         if is_secret_name(name):
             problem = f"{name} looks like a secret, and all see a directory's name: take another"

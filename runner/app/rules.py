@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runner.errors import ConfigError, RunnerError
+from runner.errors import ConfigError, RunnerError, UsageError
 from runner.schema import OPTIONS
 
 _KEYS = {kind.__name__: group for group, kinds in OPTIONS.items() for kind in kinds.values()}
@@ -45,6 +45,12 @@ _RULES = (
         "these options define the same entry: choose one",
     ),
     (r"Could not (?:override|delete) '(?P<key>=?)'", "has no key; see --help"),
+    (
+        r"Could not delete '(?P<key>[^']*)'\. No match",
+        "cannot be taken away: give it another value",
+    ),
+    (r"at input '(?P<value>.*)'\s+full_key: (?P<key>\S+)", "is no lookup that can be read: ${KEY}"),
+    (r"maximum recursion depth", "a defaults list leads back to its own file: take that entry out"),
     (r"force-add of config groups is not supported: '\+\+(?P<key>[^=]*)=", "leave out the ++"),
     (r"Error merging override ~(?P<key>[^=]*)", "cannot be taken away: give it another value"),
     (r"Error merging override [+]{0,2}(?P<key>[^=]*)=", "is of another kind than what is there"),
@@ -69,6 +75,10 @@ def by_rule(text: str, overrides: Sequence[str]) -> RunnerError | None:
         if found is None:
             continue
         parts = found.groupdict()
+        if not parts:
+            return UsageError(problem)
+        if {"key", "value"} <= parts.keys():
+            return ConfigError(parts["key"], parts["value"], problem)
         if "value" in parts:
             key, _, said = problem.partition(": ")
             return ConfigError(key, parts["value"], said)

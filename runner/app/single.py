@@ -20,7 +20,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.app.allowed import check_log_files, check_printable
+from runner.app.allowed import check_directory, check_log_files
 from runner.app.cache import Composition
 from runner.app.callbacks import callbacks_of
 from runner.app.compose import hydra_session
@@ -186,10 +186,10 @@ def _directory(cfg: DictConfig) -> tuple[Path, bool]:
     try:
         text = str(OmegaConf.select(cfg, "hydra.run.dir"))
     except OmegaConfBaseException as error:
-        raise explain_value(error) from None
+        raise explain_value(error, asked="hydra.run.dir") from None
     if not text.strip() or text == "None":
         raise ConfigError("hydra.run.dir", text, "needs a directory; leave it out for a new one")
-    check_printable("hydra.run.dir", text)
+    check_directory("hydra.run.dir", text)
     return Path(text).absolute(), "${now:" in pattern
 
 

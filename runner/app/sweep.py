@@ -20,9 +20,10 @@ from omegaconf import OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner import console, job
-from runner.app.allowed import check_log_files, check_printable
+from runner.app.allowed import check_directory, check_log_files
 from runner.app.callbacks import callbacks_of
 from runner.app.compose import compose
+from runner.app.grid import check_size
 from runner.app.hints import explain_value
 from runner.app.instantiate import HydraInstantiate
 from runner.app.plain import plain
@@ -33,11 +34,12 @@ from runner.data.table import paths_from
 from runner.errors import ConfigError, MissingExtraError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
-from runner.store.claim import adopt
+from runner.store.claim import adopt, remove_made
 from runner.store.claim.sweep import claim_sweep, release_sweep
 from runner.store.sweeps import INDEX_FILE, job_row, rebuild
 
 _OPTIMISING = tuple(f"hydra_plugins.hydra_{name}_sweeper" for name in ("optuna", "ax", "nevergrad"))
+_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 def run_sweep(
@@ -74,6 +76,11 @@ def run_sweep(
     else:
         with speaking_of_logging("hydra.hydra_logging"), redirect_stdout(sys.stderr):
             configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
+        loader: Any = hydra.config_loader
+        loader.places_jobs = True
+        if cfg.hydra.sweeper._target_ == _BASIC:
+            params = [f"{key}={value}" for key, value in (cfg.hydra.sweeper.params or {}).items()]
+            check_size([*params, *arguments], loader)
         directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
     callbacks.on_multirun_end(config=cfg, config_name=config_name)
     lead_latest_to(directory)
@@ -105,8 +112,8 @@ def _check_directory(cfg: Any) -> None:
     try:
         directory = str(OmegaConf.select(cfg, "hydra.sweep.dir"))
     except OmegaConfBaseException as error:
-        raise explain_value(error) from None
-    check_printable("hydra.sweep.dir", directory)
+        raise explain_value(error, asked="hydra.sweep.dir") from None
+    check_directory("hydra.sweep.dir", directory)
     check_log_files(cfg, "hydra_logging", Path(directory))
 
 
@@ -120,6 +127,8 @@ def _check_objective(cfg: Any) -> None:
 
 def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[Path, int]:
     """A sweep of another sweeper: it goes its own way, and the index is made of what it left."""
+    parents = Path(str(cfg.hydra.sweep.dir)).absolute().parents
+    missing = [folder for folder in reversed(parents) if not folder.exists()]
     claimed = _claim_elsewhere(cfg)
     failure: Exception | None = None
     summary = Summary()
@@ -140,6 +149,7 @@ def _sweep_elsewhere(sweeper: Any, cfg: Any, arguments: Sequence[str]) -> tuple[
             for path in files:
                 path.unlink()
             claimed.rmdir()
+            remove_made(missing)
         raise failure
     bad = [row for row in rows if row["status"] != layout.FINISHED]
     if failure is not None and not bad:

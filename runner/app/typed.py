@@ -6,13 +6,21 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from runner.app.yaml_file import DEEPEST, leading_zero, not_as_typed, text_keys
-from runner.errors import ConfigError, UsageError
+from runner.app.yaml_file import (
+    DEEPEST,
+    TOO_MANY_DIGITS,
+    leading_zero,
+    not_as_typed,
+    text_keys,
+    too_many_digits,
+)
+from runner.errors import ConfigError, UsageError, clip
 
 _SET = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[^+~=][^=]*)=(?P<value>.*)", re.DOTALL)
 _TRUST = re.compile(r"\+{0,2}trust=(.*)", re.DOTALL)
 _EMPTY = re.compile(r"\{\s*\}\s*")
 _LIST = re.compile(r"\[([^\[\]{}()'\"\\]*)\]")
+_LONGEST_KEY = 250  # characters; a file system has no longer name of a group
 _OF_SWEEPS = ("hydra.sweeper.", "hydra.launcher.")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
@@ -66,7 +74,9 @@ def _check_word(key: str, value: str, word: str) -> None:
     if name in text_keys():
         kept = not_as_typed(word)
         if kept is not None:
-            problem = f"{word} is read as {kept}; as text it needs quotes: {key}='\"{word}\"'"
+            alone = rf"(?<![^\s,\[]){re.escape(word)}(?![^\s,\]])"
+            quoted = clip(re.sub(alone, f'"{word}"', value.strip(), count=1), 50)
+            problem = f"{word} is read as {kept}; as text it needs quotes: {key}='{quoted}'"
             raise ConfigError(key, value, problem)
     elif leading_zero(word):
         raise ConfigError(key, value, "could be octal: write it without a leading 0")
@@ -75,7 +85,11 @@ def _check_word(key: str, value: str, word: str) -> None:
 def _check_text(text: str) -> None:
     if any("\ud800" <= c <= "\udfff" for c in text):
         _refuse(text, "has bytes that are no UTF-8")
+    if len(text.partition("=")[0]) > _LONGEST_KEY:
+        _refuse(text, f"is too long for a key: at most {_LONGEST_KEY} characters")
     bare = _QUOTED.sub("", text)
+    if too_many_digits(bare):
+        _refuse(text, TOO_MANY_DIGITS)
     depth = deepest = 0
     for c in bare:
         depth += (c in "[{(") - (c in "]})")

@@ -27,6 +27,9 @@ MOST_VALUES = 100_000
 DEEPEST = 40
 _TOO_DEEP = f"more than {DEEPEST} levels deep: nothing here needs so many"
 
+TOO_MANY_DIGITS = "has a number of more than 4300 digits, too long to be read"
+_DIGITS = re.compile(r"(?:[0-9]_?){4301}")  # Python reads no longer one
+
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in "str int float bool null seq map".split()}
 _NO_KEYS = (yaml.ScalarEvent, yaml.SequenceStartEvent)
@@ -67,6 +70,11 @@ def not_as_typed(text: str) -> str | None:
     except ValueError:
         return None
     return None if kept == text else kept
+
+
+def too_many_digits(text: str) -> bool:
+    """Whether there is a number that is too long to be read."""
+    return _DIGITS.search(text) is not None
 
 
 def leading_zero(text: str) -> bool:
@@ -194,6 +202,8 @@ class _Look:
         if switch:
             value = "true" if switch[1] else "false"
             self._refuse(event, f"{text} is read as {value}: write {value}, or '{text}' in quotes")
+        if _NUMBER.fullmatch(text) and too_many_digits(text):
+            self._refuse(event, TOO_MANY_DIGITS)
         if leading_zero(text):
             self._refuse(event, f"{clip(text, 30)} is octal to YAML: write it without a leading 0")
         if _CLOCK.fullmatch(text):

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override, RangeSweep
-from hydra.errors import HydraException
+from hydra.core.override_parser.types import Glob, Override
 
-from runner.app.hints import translate
+from runner.app.grid import NO_VALUE, check_length, given_to, swept
 from runner.errors import ConfigError, UsageError, clip
 
 _SHUFFLE = re.compile(r"shuffle\s*\(")
@@ -90,16 +88,16 @@ def points(
             different numbers of values, an empty sweep, or too many points.
     """
     axes: dict[str, Axis] = {}
-    for override in _parsed(arguments, loader):
-        _check_length(override, most)
+    for override in swept(arguments, loader):
+        check_length(override, most, "hydra.sweeper.max_jobs=")
         key = override.get_key_element()
         plain = key.lstrip("+~")
         if plain in axes:
             raise ConfigError(
-                plain, _given(override), "is given twice; several values are one list: a,b"
+                plain, given_to(override), "is given twice; several values are one list: a,b"
             )
         values = _values(override, key)
-        axes[plain] = Axis((key,), tuple((value,) for value in values), _given(override))
+        axes[plain] = Axis((key,), tuple((value,) for value in values), given_to(override))
     grid = Points(tuple(_in_step(axes, together)))
     for axis in grid.axes:
         counts = Counter(axis.values)
@@ -135,8 +133,8 @@ def settled(
     """
     most = most_jobs(options)
     texts = []
-    for text, override in zip(arguments, _parsed(arguments, loader), strict=True):
-        _check_length(override, most)
+    for text, override in zip(arguments, swept(arguments, loader), strict=True):
+        check_length(override, most, "hydra.sweeper.max_jobs=")
         value: Any = override._value
         # Of a list that is shuffled nothing tells, once it is read.
         if isinstance(value, Glob) or _SHUFFLE.search(text):
@@ -159,48 +157,16 @@ def most_jobs(options: Mapping[str, Any]) -> int:
     return most
 
 
-def _parsed(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
-    try:
-        found: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides(
-            list(arguments)
-        )
-    except HydraException as error:
-        raise translate(error, arguments) from None
-    return found
-
-
-def _check_length(override: Override, most: int) -> None:
-    """Refuses a range before it is written out: a few digits may stand for millions."""
-    key, value = override.get_key_element(), override._value
-    if not isinstance(value, RangeSweep):
-        return
-    if value.step == 0:
-        raise ConfigError(key, _given(override), "goes nowhere: a step of 0")
-    if any(number != number for number in (value.start, value.stop, value.step)):
-        raise ConfigError(key, _given(override), "has no end: nan is no number")
-    if None in (value.start, value.stop):
-        return
-    steps = (value.stop - value.start) / value.step  # type: ignore[operator]
-    if steps > most:
-        problem = f"has {steps:.0f} values, more than hydra.sweeper.max_jobs={most}"
-        raise ConfigError(key, _given(override), problem)
-
-
 def _values(override: Override, key: str) -> list[str]:
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]
     if not override.is_discrete_sweep():
         kind = override.value_type.name.lower() if override.value_type else "this"
-        raise ConfigError(key, _given(override), f"{kind} needs an optimising sweeper")
+        raise ConfigError(key, given_to(override), f"{kind} needs an optimising sweeper")
     values = [f"{key}={value}" for value in override.sweep_string_iterator()]
-    given = _given(override)
     if not values:
-        raise ConfigError(key, given, "has no value: an empty range, or nothing that matches")
+        raise ConfigError(key, given_to(override), NO_VALUE)
     return values
-
-
-def _given(override: Override) -> str:
-    return (override.input_line or "").partition("=")[2]
 
 
 def _in_step(axes: dict[str, Axis], together: Sequence[Sequence[str]]) -> Iterator[Axis]:

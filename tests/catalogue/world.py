@@ -60,6 +60,9 @@ TEXTS: dict[str, str | bytes] = {
     "mine/layers/octal.yaml": "a: {_target_: runner.layers.Dense, n_neurons: 010}\n",
     "mine/layers/clock.yaml": "a: {_target_: runner.layers.Dense, n_neurons: 1:30}\n",
     "mine/layers/infinite.yaml": "a: {_target_: runner.layers.Dense, weights: [[.nan, 1]]}\n",
+    "mine/layers/unended.yaml": "a: {_target_: runner.layers.Dense, n_neurons: '${'}\n",
+    "mine/layers/digits.yaml": f"a: {{_target_: runner.layers.Dense, n_neurons: {'9' * 4400}}}\n",
+    "mine/around.yaml": "defaults: [around]\n",
     "mine/layers/deep.yaml": "a: " + "[" * 60 + "]" * 60 + "\n",
     "mine/layers/itself.yaml": "a: &a [1, *a]\n",
     "mine/layers/laughs.yaml": "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"

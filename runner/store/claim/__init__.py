@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.errors import ConfigError, RunnerError
+from runner.errors import ConfigError, RunnerError, WriteError
 from runner.store.claim.owner import RUN, write_claim
 from runner.store.files import writing
 from runner.store.layout import CLAIM_FILE, RUN_FILE
@@ -76,9 +76,8 @@ def claim(directory: Path, *, stamped: bool, kind: str = RUN) -> Claim:
         remove_made(made)
         if isinstance(error, ValueError) and not isinstance(error, RunnerError):
             raise refused(directory, kind, f"is no name for a directory: {error}") from error
-        cause = error.__cause__
-        if not stamped and isinstance(cause, OSError) and cause.errno in _BAD_NAMES:
-            raise refused(directory, kind, f"{cause.strerror}: name another directory") from error
+        if not stamped and isinstance(error, WriteError):
+            raise told_of_name(error, directory, kind) from error
         raise
     problem = "is not empty" if directory.is_dir() else "is a file"
     raise refused(directory, kind, f"{problem}: name a new or an empty directory")
@@ -155,6 +154,14 @@ def remove_made(made: Sequence[Path]) -> None:
     for folder in reversed(made):
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def told_of_name(error: WriteError, directory: Path, kind: str) -> RunnerError:
+    """The error, as one of the user's who named the directory, where no disk could have it."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _BAD_NAMES:
+        return refused(directory, kind, f"{cause.strerror}: name another directory")
+    return error
 
 
 def refused(directory: Path, kind: str, problem: str) -> ConfigError:

@@ -10,7 +10,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner.store.claim import candidates, make, refused, remove_made
+from runner.errors import WriteError
+from runner.store.claim import candidates, make, refused, remove_made, told_of_name
 from runner.store.claim.around import check_outside
 from runner.store.claim.owner import SWEEP, is_alive, told_alive, write_claim
 from runner.store.claim.remains import sweep_up
@@ -41,6 +42,8 @@ def claim_sweep(
         WriteError: it can't be made.
     """
     directory = Path(os.path.abspath(directory))
+    if not directory.name:
+        raise refused(directory, SWEEP, "is not empty: name a new or an empty directory")
     check_outside(directory, SWEEP)
     sweep_up(directory.parent)
     fresh = directory.with_name(f".{directory.name}-{secrets.token_hex(8)}")
@@ -50,6 +53,8 @@ def claim_sweep(
             make(fresh, made)
     except ValueError as error:  # a zero byte in the name
         raise refused(directory, SWEEP, f"is no name for a directory: {error}") from error
+    except WriteError as error:
+        raise error if stamped else told_of_name(error, directory, SWEEP) from error
     try:
         with writing(directory):
             write_claim(fresh, SWEEP)
