@@ -4,6 +4,7 @@ import io
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,37 @@ def test_csv_is_handed_to_arrow_in_memory_of_arrows_own(
     assert isinstance(buffer, pa.Buffer)
     assert buffer.is_mutable  # what is Python's is lent to be read
     assert buffer.to_pybytes() == CSV.encode()
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + ",b" * 700_000, "a,b\n1," + "1" * 30_000_000], ids=["head", "row"]
+)
+def test_csv_with_a_line_that_never_ends(tmp_path: Path, text: str) -> None:
+    """It would be read again with every piece that is added to it."""
+    (tmp_path / "t.csv").write_text(f"{text}\n1,2\n")
+    assert refused(tmp_path / "t.csv").problem.startswith("has a line of more than 1 MB")
+
+
+@pytest.mark.parametrize(
+    "notes", [b"[" * 10_000, b"\xff", b"{", b'{"index_columns": ' + b"[" * 9999]
+)
+def test_parquet_with_notes_that_are_none_of_pandas(tmp_path: Path, notes: bytes) -> None:
+    table = pa.table({"a": [1.0]}).replace_schema_metadata({b"pandas": notes})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert "what pandas noted" in refused(tmp_path / "t.parquet").problem
+
+
+def test_npz_with_a_header_that_is_larger_than_its_numbers(tmp_path: Path) -> None:
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}" + b" " * (64 << 20)
+    with zipfile.ZipFile(tmp_path / "t.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = b"\x93NUMPY\x02\x00" + len(head).to_bytes(4, "little") + head
+        archive.writestr("a.npy", entry)
+    tracemalloc.start()
+    error = refused(tmp_path / "t.npz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert error.problem == "array a has a header of 67.1 MB: it is damaged"
+    assert peak < 8 << 20
 
 
 def test_csv_of_many_blocks_whose_last_number_is_real(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from runner.data.stream import block_rows
 _READ = 1 << 20  # bytes of a parquet column at a time
 
 _READ_CSV = 1 << 23  # bytes
+_TOO_LONG = "has a line of more than 1 MB: so wide a table goes into parquet or npz"
+_LONG_LINE = ("straddling object", "cannot infer number of columns")
+"""What arrow says of one; its blocks are of a MiB."""
 
 _MOST_WORDS = 100_000  # that are looked at for one among numbers
 
@@ -71,16 +74,24 @@ def open_parquet(path: Path) -> Columns:
         )
         schema, rows = file.schema_arrow, file.metadata.num_rows
         names = schema.names
-        notes = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-        known = notes.get("index_columns") if isinstance(notes, dict) else None
+        index = _index_of((schema.metadata or {}).get(b"pandas", b"{}"))
 
     def parts(wanted: list[str], _: Mapping[str, str]) -> Iterator[Part]:
         with _arrow_errors("parquet"):
             for batch in file.iter_batches(block_rows(len(wanted)), columns=wanted):
                 yield _part(batch, wanted)
 
-    index = {name for name in known if isinstance(name, str)} if isinstance(known, list) else set()
-    return Columns(names, rows, parts, frozenset(index))
+    return Columns(names, rows, parts, index)
+
+
+def _index_of(notes: bytes) -> frozenset[str]:
+    """The columns that are an index, by what pandas noted."""
+    try:
+        told = json.loads(notes)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("cannot be read: what pandas noted in it is no JSON") from error
+    known = told.get("index_columns") if isinstance(told, dict) else None
+    return frozenset(name for name in known or () if isinstance(name, str))
 
 
 def _check_separator(block: bytes) -> None:
@@ -110,6 +121,8 @@ def _arrow_errors(kind: str) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise UnreadableError("is not UTF-8: save it as such") from error
     except (pa.ArrowException, OSError, ValueError) as error:
+        if any(words in str(error) for words in _LONG_LINE):
+            raise UnreadableError(_TOO_LONG) from error
         raise UnreadableError(f"cannot be read as {kind}: {error}") from error
 
 
@@ -121,6 +134,8 @@ def _csv_blocks(path: Path) -> Iterator[bytes]:
             block = left + more
             end = block.rfind(b"\n") + 1 or block.rfind(b"\r") + 1
             block, left = block[:end], block[end:]
+            if len(left) > _READ_CSV:  # adding to it again and again would take for ever
+                raise UnreadableError(_TOO_LONG)
             if block.strip(b"\r\n"):
                 yield block
                 found = True

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from runner.data.columns import Column, Columns, Part, UnreadableError
 from runner.data.stream import block_rows, spans
+from runner.limits import size
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class _Member:
     def is_numbers(self) -> bool:
         return self.dtype.kind in "iuf" and self.dtype.itemsize <= 8
 
+
+_LONGEST_HEADER = 1 << 16  # bytes
 
 MOST_COLUMNS = 1_000_000
 """Of a table: its header may say any number, and each column gets a name."""
@@ -100,6 +103,11 @@ def open_npz(path: Path) -> Columns:
 def _head_of(archive: zipfile.ZipFile, entry: str, array: str) -> _Member:
     """What the header of an .npy file says, without reading the numbers."""
     with archive.open(entry) as file:
+        start = file.read(12)
+        length = int.from_bytes(start[8 : 10 if start[6:7] == b"\x01" else 12], "little")
+        if length > _LONGEST_HEADER:  # it would be read before numpy finds it too long
+            raise UnreadableError(f"array {array} has a header of {size(length)}: it is damaged")
+        file.seek(0)
         shape, by_column, dtype = _header(file)
     if dtype.hasobject:
         raise UnreadableError(f"array {array} holds Python objects, which are never unpickled")
