@@ -75,6 +75,14 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+def most_files() -> int | None:
+    """How many files this process may have open besides its own; None: as many as it likes."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if hard == resource.RLIM_INFINITY else max(0, hard - _OWN_FILES)
+
+
 def allow_files(count: int) -> None:
     """Lets this process have so many files open besides its own, as far as the system lets it."""
     import resource

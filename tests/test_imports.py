@@ -258,9 +258,16 @@ def test_completion_loads_next_to_nothing(
     assert loaded.isdisjoint({"numpy", "pyarrow", "hydra", "omegaconf", "rich", *HEAVY})
 
 
-@pytest.mark.parametrize(("samples", "writes"), [(5, set()), (9000, {"pyarrow"})])
-def test_run_loads_no_pandas(tmp_path: Path, samples: int, writes: set[str]) -> None:
-    loaded = loaded_after(call(f"data.samples={samples}"), tmp_path)
+@pytest.mark.parametrize(
+    ("what", "writes"),
+    [
+        (("data.samples=5",), set()),
+        (("data.samples=9000",), set()),
+        (("data.samples=5", "save.codec=zstd"), {"pyarrow"}),
+    ],
+)
+def test_run_loads_no_pandas(tmp_path: Path, what: tuple[str, ...], writes: set[str]) -> None:
+    loaded = loaded_after(call(*what), tmp_path)
     assert {"numpy", *writes} <= loaded
     assert loaded.isdisjoint({"pyarrow", *HEAVY} - writes)
 

@@ -286,18 +286,56 @@ def test_independent_seeds(program: Program) -> None:
     assert not np.array_equal(weights(base, "dense1")[0], weights(base, "dense2")[0])
 
 
-def test_deep_networks_need_few_open_files(program: Program) -> None:
-    what = ("layers=mlp", "layers.mlp.depth=40", "layers.mlp.width=2", "data.samples=5")
+CALLS = """
+import cProfile, sys
+import runner
+profile = cProfile.Profile()
+runner.run(["layers=mlp", "layers.mlp.depth=3", "data.samples=3"])
+profile.runcall(runner.run, ["layers=mlp", "layers.mlp.width=2", "data.samples=3", *sys.argv[1:]])
+print(sum(entry.callcount for entry in profile.getstats()))
+"""
+
+
+def test_a_layer_takes_as_much_work_in_a_deep_network_as_in_a_shallow_one(tmp_path: Path) -> None:
+    def calls(depth: int) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", CALLS, f"layers.mlp.depth={depth}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    shallow, deep, deepest = calls(100), calls(300), calls(900)
+    assert deepest - deep < 3.1 * (deep - shallow)
+
+
+def _with_64_files(program: Program, *more: str) -> subprocess.CompletedProcess[str]:
+    """A network of 80 layers, where a process may have 64 files open."""
+    what = ("layers=mlp", "layers.mlp.depth=40", "layers.mlp.width=2", *more)
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); {_MAIN}"
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", limited, *what],
         cwd=program.folder,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("samples", [5, 10_000])
+def test_deep_networks_need_few_open_files(program: Program, samples: int) -> None:
+    done = _with_64_files(program, f"data.samples={samples}")
     assert done.returncode == 0, done.stderr
     assert len(runner.load(done.stdout.strip()).layers) == 80
+
+
+def test_what_needs_more_open_files_is_refused_before_it_begins(program: Program) -> None:
+    done = _with_64_files(program, "data.samples=10000", "save.codec=zstd")
+    line = "runner: save.codec=zstd: needs 80 files open at a time, 0 may be; save.codec=none?\n"
+    assert (done.returncode, done.stderr) == (2, line)
+    assert not [*program.folder.rglob("*.parquet")]
 
 
 _MAIN = "import sys; from runner.__main__ import main; sys.exit(main())"

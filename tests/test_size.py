@@ -98,7 +98,8 @@ def peak():
 check = size.check
 size.check = lambda plan, folder: (plans.append(plan), check(plan, folder))
 plans = []
-runner.run(["layers=mlp", "data=normal", "data.samples=8200", "data.features=8"])
+any_run = ["layers=mlp", "data=normal", "data.samples=8200", "data.features=8"]
+runner.run([*any_run, "save.codec=zstd"])
 before = peak()
 runner.run(sys.argv[1:])
 print(sum(size.memory_of(plans[-1], limits.cores()).values()), peak() - before)
@@ -110,15 +111,18 @@ print(sum(size.memory_of(plans[-1], limits.cores()).values()), peak() - before)
 @pytest.mark.parametrize(
     ("what", "most"),
     [
-        (("layers.mlp.depth=100", "layers.mlp.width=64"), 500),
-        (("layers.mlp.depth=100", "layers.mlp.width=64", "save=statistics"), 200),
+        (("layers.mlp.depth=90", "layers.mlp.width=64"), 250),
+        (("layers.mlp.depth=90", "layers.mlp.width=64", "save=statistics"), 200),
+        (("layers.mlp.depth=500", "layers.mlp.width=8"), 200),
+        (("layers.mlp.depth=20", "layers.mlp.width=64", "save.codec=zstd"), 250),
+        (("layers.mlp.depth=3", "layers.mlp.width=1100"), 700),
         (("layers.mlp.depth=3", "layers.mlp.width=700", "numerics=float64"), 700),
     ],
 )
 def test_a_run_takes_no_more_memory_than_was_predicted(
     tmp_path: Path, what: tuple[str, ...], most: int
 ) -> None:
-    size = ("layers=mlp", "data=normal", "data.samples=13000", "data.features=32")
+    size = ("layers=mlp", "data=normal", "data.samples=17000", "data.features=32")
     found = subprocess.run(
         [sys.executable, "-c", MEASURED, *size, *what],
         cwd=tmp_path,

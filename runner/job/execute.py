@@ -29,8 +29,7 @@ from runner.job.keeper import Keepers
 from runner.job.log import close_logs_in, log_end, run_log
 from runner.job.origin import origin_of
 from runner.job.plan import Plan, prepare
-from runner.job.size import out_of_memory
-from runner.numerics import TILE
+from runner.job.size import files_of, out_of_memory
 from runner.provenance import Gathering
 from runner.store import layout
 from runner.store.claim import Claim
@@ -179,8 +178,7 @@ def _pass(
         [(n.name, part, array) for n in layers for part, array in n.layer.parameters().items()]
     )
     n_samples = plan.shape.n_samples
-    if n_samples > TILE:
-        limits.allow_files(len(layers))
+    limits.allow_files(files_of(plan))
     metrics, notes = _class_metrics(plan, inputs)
     targets = inputs.targets() if metrics else iter(())
     stream = run(

@@ -35,8 +35,9 @@ class Keepers:
     """
 
     def __init__(self, plan: Plan, writer: RunWriter, threads: int) -> None:
-        self._keepers = [_Keeper(plan, writer, at) for at in range(len(plan.layers))]
         widths = [part.n_neurons for part in plan.layers]
+        together = sum(widths)
+        self._keepers = [_Keeper(plan, writer, at, together) for at in range(len(widths))]
         weights = [float(width) for width in widths]
         if plan.kept_rows:
             weights += [_STORING * width for width in widths]
@@ -71,8 +72,9 @@ class _Keeper:
     network of any depth has one file open at a time.
     """
 
-    def __init__(self, plan: Plan, writer: RunWriter, position: int) -> None:
+    def __init__(self, plan: Plan, writer: RunWriter, position: int, together: int) -> None:
         self._plan = plan
+        self._together = together
         self._writer = writer
         self._position = position
         self._part = plan.layers[position]
@@ -135,5 +137,5 @@ class _Keeper:
             dtype=self._plan.rule.dtype,
             n_layers=len(self._plan.layers),
             codec=self._plan.codec,
-            together=sum(part.n_neurons for part in self._plan.layers),
+            together=self._together,
         )

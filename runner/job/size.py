@@ -11,6 +11,7 @@ from runner.errors import TooLargeError
 from runner.forward.budget import pace, stages, waiting
 from runner.numerics import TILE
 from runner.store.layout import WIDE, group_rows
+from runner.store.matrix.matrix_file import SMALL
 
 if TYPE_CHECKING:
     from runner.job.plan import Plan
@@ -24,10 +25,25 @@ _MAKING = 20
 _SUMMING = 16
 """Bytes a value of a tile while its statistics are taken, in float64."""
 
-_FOOTER = 1700
-"""Bytes that arrow keeps of every column of a row group until the file is complete.
+_SUMMED = 1 << 23
+"""Of these, bytes that a thread keeps for the next tile."""
 
-From the most memory that runs of 4 and of 40 million samples had."""
+_OPEN = 1 << 14
+"""Bytes of a layer's file in the making, besides its rows: measured with thousands of them."""
+
+_PIECE = 8
+"""Bytes that are kept of every column of a row group until a file is complete: where it begins."""
+
+_FOOTER = 400
+"""Bytes a column of a row group while a file is completed: what its footer is put together from."""
+
+_ARROW_PIECE, _ARROW_COLUMN = 1700, 4000
+"""The same where pyarrow writes: of every column of a row group, and of every column.
+
+From the most memory that runs of 4 and of 40 million samples, and of thousands of layers, had."""
+
+_HASHED = 17 << 20
+"""Bytes of a large file that wait to be hashed: as many files at a time as there are cores."""
 
 _TARGET = 8
 
@@ -39,8 +55,13 @@ def check(plan: Plan, directory: Path) -> None:
     """Refuses what will not fit.
 
     Raises:
-        TooLargeError: more than the memory, or the disk that ``directory`` is on, can hold.
+        TooLargeError: more than the memory, or the disk that ``directory`` is on, can hold; or more
+            files than a process may have open.
     """
+    files, most = files_of(plan), limits.most_files()
+    if most is not None and files > most:
+        problem = f"needs {files} files open at a time, {most} may be; save.codec=none?"
+        raise TooLargeError("save.codec", plan.codec, problem)
     disk, memory = limits.free_disk(directory), limits.available_memory()
     _compare(plan, memory_of(plan, limits.cores()), memory, "memory")
     _compare(plan, disk_of(plan), disk, "disk")
@@ -65,6 +86,13 @@ def disk_of(plan: Plan) -> dict[str, int]:
     }
 
 
+def files_of(plan: Plan) -> int:
+    """How many files are open from a tile to the next: those that pyarrow writes."""
+    if not plan.kept_rows or plan.shape.n_samples <= TILE:
+        return 0
+    return sum(plan.codec != "none" or p.n_neurons > WIDE for p in plan.layers)
+
+
 def out_of_memory(plan: Plan) -> TooLargeError:
     """What to say of a run that the check let pass, and the memory did not."""
     parts = memory_of(plan, limits.cores())
@@ -82,7 +110,7 @@ def _arriving(plan: Plan) -> int:
     """Bytes of the dataset: all of it, and what drawing it takes; or what passes of a stream."""
     if plan.source.rows is not None:
         width, item = plan.shape.n_features, plan.shape.dtype.itemsize
-        rows = group_rows(width, item)
+        rows = min(group_rows(width, item), plan.shape.n_samples)
         return _STREAMED * (rows * (width * item + _TARGET))
     per_point = _DRAWING.get(str(plan.config["data"].get("_target_")), 0)
     points = plan.config["data"]["samples"] if per_point else 0
@@ -103,25 +131,18 @@ def _weights(plan: Plan) -> int:
 
 
 def _passing(plan: Plan, threads: int) -> int:
-    """Bytes of the forward pass: tiles in the works, rows that wait to be written, temporaries."""
+    """Bytes of the forward pass: tiles in the works, rows that wait, temporaries, open files."""
     layers, samples = plan.layers, plan.shape.n_samples
     item, product = plan.rule.dtype.itemsize, plan.rule.product_dtype.itemsize
-    together = sum(p.n_neurons for p in layers)
-    grouped = sum(
-        min(plan.kept_rows, group_rows(p.n_neurons, item, together)) * p.n_neurons for p in layers
-    )
-    described = _FOOTER * sum(
-        -(-plan.kept_rows // group_rows(p.n_neurons, item, together)) * min(p.n_neurons, WIDE)
-        for p in layers
-    )
     tile = min(TILE, samples)
     busy = min(threads, -(-samples // TILE))
-    multiplied = busy * tile * max(p.n_inputs + p.n_neurons for p in layers) * (product + item)
-    summed = busy * tile * max(p.n_neurons for p in layers) * _SUMMING
+    multiplied = tile * max(p.n_inputs + p.n_neurons for p in layers) * (product + item)
+    summed = tile * max(p.n_neurons for p in layers) * _SUMMING
+    aside = busy * (max(multiplied, summed) + min(summed, _SUMMED))
     # All rows at once: what arrives, its copy, what comes out, its copy, and what goes on.
     whole = sum(samples * (2 * layers[at].n_inputs + 3 * layers[at].n_neurons) for at in plan.whole)
     held = tile * (_in_works(plan, threads) + _waiting(plan, threads))
-    return held + (grouped + whole) * item + described + multiplied + summed
+    return held + whole * item + aside + _open_files(plan, threads)
 
 
 def _in_works(plan: Plan, threads: int) -> int:
@@ -146,6 +167,35 @@ def _waiting(plan: Plan, threads: int) -> int:
     lanes = min(threads, tasks)
     rooms = waiting(widths, [-(-tasks // lanes)] * lanes, item, batch_size=plan.batch_size)
     return (sum(rooms) + lanes + 1) * max(widths) * item
+
+
+def _open_files(plan: Plan, threads: int) -> int:
+    """Bytes of the layers' files: all of them are open together, where rows come in tiles."""
+    kept, item = plan.kept_rows, plan.rule.dtype.itemsize
+    if not kept:
+        return 0
+    together = sum(p.n_neurons for p in plan.layers)
+    held, hand = [], 0
+    for part in plan.layers:
+        width = part.n_neurons
+        rows = min(kept, group_rows(width, item, together))
+        group, pieces = rows * width * item, -(-kept // rows) * width
+        # A group that a tile fills is in memory only while it is written.
+        stays = rows > TILE or (rows == kept and width * kept <= SMALL)
+        waits, ends = _OPEN + (group if stays else 0), 0
+        if width > WIDE:
+            waits += -(-kept // rows) * _ARROW_PIECE
+            ends = 2 * group  # where each list begins and ends, of every value
+        elif plan.codec == "none":
+            waits += pieces * _PIECE
+            ends = pieces * _FOOTER
+        else:
+            waits += pieces * _ARROW_PIECE + width * _ARROW_COLUMN
+        held.append(waits)
+        hand = max(hand, ends + (0 if stays else group))
+    busy = min(threads, len(held))
+    hashed = _HASHED if kept * max(p.n_neurons for p in plan.layers) * item > _HASHED else 0
+    return (sum(held) if plan.shape.n_samples > TILE else max(held)) + busy * (hand + hashed)
 
 
 def _compare(plan: Plan, parts: Mapping[str, int], there: int | None, what: str) -> None:

@@ -160,8 +160,9 @@ def sync_places(run: Sealed) -> None:
     """Every name of the run, and of the folders it is in, is on disk after this."""
     folders = {run.staging, run.directory, run.directory.parent}
     folders.update(made.parent for made in run.claim.made)
-    for path in (*run.staged, *run.present):
-        inside = (run.directory / path).parents
+    # Of thousands of layers, every file is in one of a few folders.
+    for first in {path.rpartition("/")[0]: path for path in (*run.staged, *run.present)}.values():
+        inside = (run.directory / first).parents
         folders.update(folder for folder in inside if folder.is_relative_to(run.directory))
     for folder in folders:
         _step(f"sync {folder.name}")

@@ -24,7 +24,8 @@ from runner.store.waiting import Waiting
 
 _LARGE = 1 << 23  # bytes, from which a file's SHA-256 has a thread of its own
 _CHUNKS = 16  # of at most a megabyte that wait for it
-_BUFFER = 1 << 18  # a file smaller than this is a single write
+_BUFFER = 1 << 13  # bytes: of a deep network, hundreds of files are open at a time
+_SHORT = 1 << 18  # bytes of a file that is read at once to be hashed
 # Waiting together, files share a commit of the file system's journal instead of having one each:
 # on a busy disk 11 small files took 39 ms one by one, 11 with two at once, 7 with four, 9 with
 # eleven. On a quiet one, where each takes 0.2 ms, the threads cost more than they save.
@@ -97,7 +98,9 @@ class HashedFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = open(path, "xb", buffering=_BUFFER)  # noqa: SIM115 - closed by close()
+        self._rests = False
         self._hash = hashlib.sha256()
         self._helper: _Helper | None = None
         self.bytes = 0
@@ -109,6 +112,10 @@ class HashedFile:
             ValueError: the file is closed, or the program is ending: pyarrow completes a file that
                 nobody wants any more, and a thread that is asked for help then never comes.
         """
+        if self._rests:
+            self._rests = False
+            self._file = open(self._path, "r+b", buffering=_BUFFER)  # noqa: SIM115
+            self._file.seek(0, os.SEEK_END)
         if self._file.closed or sys.is_finalizing():
             raise ValueError("the file is closed")
         if self._helper is None and self.bytes >= _LARGE:
@@ -128,8 +135,17 @@ class HashedFile:
     def flush(self) -> None:
         """Nothing: a small file is to be one write."""
 
+    def rest(self) -> None:
+        """Has the file open no longer, until more is written.
+
+        A deep network has thousands of them in the making, more than a process may have open.
+        """
+        self._file.close()
+        self._rests = True
+
     def close(self) -> None:
         """Writes what is buffered; may be called again."""
+        self._rests = False
         helper, self._helper = self._helper, None
         if helper is not None:
             helper.end()
@@ -138,7 +154,7 @@ class HashedFile:
     @property
     def closed(self) -> bool:
         """Whether ``close`` was called."""
-        return self._file.closed
+        return self._file.closed and not self._rests
 
 
 def write_file(path: str | Path, data: bytes) -> str:
@@ -154,7 +170,7 @@ def hash_file(path: str | Path) -> str:
     """SHA-256 of a file of any size, in little memory."""
     with _opened(path) as file:
         # The buffer that `file_digest` fills with zeros costs more than all of a small file.
-        if os.fstat(file.fileno()).st_size < _BUFFER:
+        if os.fstat(file.fileno()).st_size < _SHORT:
             return hashlib.sha256(file.readall()).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
 

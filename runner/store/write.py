@@ -46,7 +46,7 @@ class RunWriter:
         self.staging = claim.directory / layout.STAGING_FOLDER
         self.sums: dict[str, str] = {}
         self.complete = False
-        self._open: list[MatrixWriter] = []
+        self._open: set[MatrixWriter] = set()
         self._folder_made = False
         with writing(self.staging):
             self.staging.mkdir()
@@ -189,7 +189,7 @@ class RunWriter:
         """Takes away what is not complete: the layers, unless all are there, and torn files."""
         for opened in self._open:
             opened.abort()
-        self._open = []
+        self._open.clear()
         if not self.complete:
             shutil.rmtree(self.staging / layout.LAYERS_FOLDER, ignore_errors=True)
             for path in [path for path in self.sums if "/" in path]:
@@ -202,12 +202,16 @@ class RunWriter:
     def _begin(self, matrix: Matrix) -> MatrixWriter:
         opened: MatrixWriter
         if matrix.is_small:
-            opened = SmallMatrix(matrix, self.staging, self.sums)
-        else:
-            from runner.store.matrix.table_file import LargeMatrix
+            opened = SmallMatrix(matrix, self.staging, self.sums, self._open)
+        elif matrix.is_plain:
+            from runner.store.matrix.plain_file import PlainMatrix
 
-            opened = LargeMatrix(matrix, self.staging, self.sums)
-        self._open.append(opened)
+            opened = PlainMatrix(matrix, self.staging, self.sums, self._open)
+        else:
+            from runner.store.matrix.table_file import TableMatrix
+
+            opened = TableMatrix(matrix, self.staging, self.sums, self._open)
+        self._open.add(opened)
         return opened
 
     def _write(self, path: str, data: bytes) -> StoredFile:

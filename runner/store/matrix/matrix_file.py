@@ -15,7 +15,8 @@ from runner.store import layout
 from runner.store.files import write_file
 from runner.store.parquet import small
 
-_SMALL = 1 << 16  # values of a matrix that waits in memory until it is whole
+SMALL = 1 << 16
+"""Values of a matrix that waits in memory until it is whole."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,14 @@ class Matrix:
 
     @property
     def is_small(self) -> bool:
-        """Whether it is written in one go, and without pyarrow."""
+        """Whether it is written in one go."""
         rows, width = self.shape
-        few = rows * width <= _SMALL and rows <= self.group
-        return few and width <= layout.WIDE and self.codec == "none"
+        return self.is_plain and rows * width <= SMALL and rows <= self.group
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has columns of their own, not compressed: no pyarrow is needed."""
+        return self.shape[1] <= layout.WIDE and self.codec == "none"
 
 
 class MatrixWriter(ABC):
@@ -70,10 +75,14 @@ class MatrixWriter(ABC):
         matrix: what is to come.
         staging: the folder the file is made in.
         sums: where its SHA-256 goes when it is complete.
+        unfinished: what it is taken out of then.
     """
 
-    def __init__(self, matrix: Matrix, staging: Path, sums: dict[str, str]) -> None:
+    def __init__(
+        self, matrix: Matrix, staging: Path, sums: dict[str, str], unfinished: set[MatrixWriter]
+    ) -> None:
         self.matrix, self._staging, self._sums = matrix, staging, sums
+        self._unfinished = unfinished
         self._missing = matrix.shape[0]
 
     def write(self, batch: NDArray[Any], targets: NDArray[Any] | None = None) -> None:
@@ -104,7 +113,9 @@ class MatrixWriter(ABC):
         """
         if self._missing:
             raise ValueError(f"{self.matrix.path} lacks {self._missing} rows")
-        return self._finish()
+        stored = self._finish()
+        self._unfinished.discard(self)
+        return stored
 
     @abstractmethod
     def abort(self) -> None:
@@ -120,8 +131,10 @@ class MatrixWriter(ABC):
 class SmallMatrix(MatrixWriter):
     """One that waits until it is whole."""
 
-    def __init__(self, matrix: Matrix, staging: Path, sums: dict[str, str]) -> None:
-        super().__init__(matrix, staging, sums)
+    def __init__(
+        self, matrix: Matrix, staging: Path, sums: dict[str, str], unfinished: set[MatrixWriter]
+    ) -> None:
+        super().__init__(matrix, staging, sums, unfinished)
         self._columns = np.empty(matrix.shape[::-1], matrix.dtype)
         self._target = None if matrix.target is None else np.empty(matrix.shape[0], matrix.target)
 
@@ -137,17 +150,18 @@ class SmallMatrix(MatrixWriter):
 
     def _finish(self) -> StoredFile:
         matrix = self.matrix
-        kind = _kind(matrix.dtype)
+        kind = kind_of(matrix.dtype)
         names = matrix.names.columns(matrix.shape[1])
         columns: list[tuple[str, str, Any]] = [
             (name, kind, column) for name, column in zip(names, self._columns, strict=True)
         ]
         if self._target is not None:
-            columns.append((layout.TARGET, _kind(self._target.dtype), self._target))
+            columns.append((layout.TARGET, kind_of(self._target.dtype), self._target))
         data = small.to_bytes(columns, matrix.facts)
         self._sums[matrix.path] = write_file(f"{self._staging}/{matrix.path}", data)
         return StoredFile(matrix.path, len(data))
 
 
-def _kind(dtype: np.dtype[Any]) -> str:
+def kind_of(dtype: np.dtype[Any]) -> str:
+    """What numpy calls a type of numbers: ``f4``, ``u1``."""
     return f"{dtype.kind}{dtype.itemsize}"

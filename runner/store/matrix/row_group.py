@@ -1,16 +1,18 @@
-"""Rows on their way into columns of parquet, straight from their buffers."""
+"""Rows on their way into the columns of a file, a row group at a time."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from runner.store import layout
+from runner.numerics import TILE
 from runner.store.layout import WIDE
-from runner.store.matrix.stored import KINDS
+from runner.store.matrix.matrix_file import Matrix, MatrixWriter, StoredFile
 
 # What is transposed at a time, so that it stays in the cache: columns, and values of them.
 _COLUMNS, _VALUES = 64, 8192
@@ -26,82 +28,93 @@ def transpose(block: NDArray[Any], columns: NDArray[Any]) -> None:
             columns[some, start : start + step] = block[start : start + step, some].T
 
 
-def arrays(columns: NDArray[Any], rows: int) -> list[pa.Array]:
-    """Arrow arrays over the first ``rows`` of a C-contiguous (n, …), without a copy."""
-    kind, (width, room) = pa.from_numpy_dtype(columns.dtype), columns.shape
-    whole, size = pa.py_buffer(columns), room * columns.dtype.itemsize
-    return [
-        pa.Array.from_buffers(kind, rows, [None, whole.slice(i * size, size)]) for i in range(width)
-    ]
-
-
-def list_array(block: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    """One arrow array of fixed-size lists over a C-contiguous (rows, n), without a copy."""
-    values = pa.from_numpy_dtype(block.dtype)
-    flat = pa.Array.from_buffers(values, block.size, [None, pa.py_buffer(block)])
-    return pa.Array.from_buffers(kind, len(block), [None], children=[flat])
-
-
 class RowGroup:
-    """Rows on their way into a file, laid out as arrow wants them; used again for the next group.
+    """Rows laid out as a file has them.
 
     Args:
-        schema: of the file: a matrix, and after it a column ``target`` or nothing more.
-        width: columns of the matrix.
-        dtype: of its values.
-        rows: how many it takes.
+        matrix: what the file will hold.
     """
 
-    def __init__(self, schema: pa.Schema, width: int, dtype: np.dtype[Any], rows: int) -> None:
-        self._schema = schema
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        rows, width = matrix.shape
         self._wide = width > WIDE
-        self._rows = rows
-        self._filled = 0
-        self._matrix: NDArray[Any] = np.empty((rows, width) if self._wide else (width, rows), dtype)
-        extra = schema.field(len(schema) - 1)
-        self._extra: NDArray[Any] | None = None
-        if extra.name == layout.TARGET:
-            self._extra = np.empty((1, rows), KINDS[extra.type])
+        self._rows = max(1, min(matrix.group, rows))
+        self._shape = (self._rows, width) if self._wide else (width, self._rows)
+        self._values: NDArray[Any] | None = None
+        self._targets = None if matrix.target is None else np.empty(self._rows, matrix.target)
+        self.filled = 0
 
     @property
     def room(self) -> int:
         """Rows that still fit in."""
-        return self._rows - self._filled
-
-    @property
-    def filled(self) -> int:
-        """Rows that are in."""
-        return self._filled
+        return self._rows - self.filled
 
     def is_whole(self, block: NDArray[Any]) -> bool:
-        """Whether a block is a group by itself, laid out in memory as arrow wants it."""
-        alone = self._wide and not self._filled and len(block) == self._rows
+        """Whether a block is a group by itself, laid out in memory as the file has it."""
+        alone = self._wide and not self.filled and len(block) == self._rows
         plain = block.dtype == self._matrix.dtype and block.flags.c_contiguous
-        return alone and plain and self._extra is None
-
-    def around(self, block: NDArray[Any]) -> pa.Table:
-        """Such a block as a table, without a copy."""
-        columns = [list_array(block, self._schema.field(0).type)]
-        return pa.Table.from_arrays(columns, schema=self._schema)
+        return alone and plain and self._targets is None
 
     def take(self, block: NDArray[Any], targets: NDArray[Any] | None = None) -> None:
         """Copies some rows in, and their targets where the file has any."""
-        some = slice(self._filled, self._filled + len(block))
+        some = slice(self.filled, self.filled + len(block))
+        if self._values is None:
+            self._values = np.empty(self._shape, self._matrix.dtype)
         if self._wide:
-            self._matrix[some] = block
+            self._values[some] = block
         else:
-            transpose(block, self._matrix[:, some])
-        if self._extra is not None:
-            self._extra[0, some] = targets
-        self._filled = some.stop
+            transpose(block, self._values[:, some])
+        if self._targets is not None:
+            self._targets[some] = targets
+        self.filled = some.stop
 
-    def table(self) -> pa.Table:
-        """What was taken, without a copy: good until the next rows come. Begins anew."""
-        rows, self._filled = self._filled, 0
-        if self._wide:
-            columns = [list_array(self._matrix[:rows], self._schema.field(0).type)]
-        else:
-            columns = arrays(self._matrix, rows)
-        if self._extra is not None:
-            columns += arrays(self._extra, rows)
-        return pa.Table.from_arrays(columns, schema=self._schema)
+    def columns(self) -> list[NDArray[Any]]:
+        """What was taken: (rows,) of every column, or of a wide matrix (rows, n). Begins anew.
+
+        Without a copy: good until the next rows come. A group that a tile fills leaves nothing in
+        memory until then: of a deep network, hundreds of files are open at a time.
+        """
+        assert self._values is not None
+        rows, self.filled = self.filled, 0
+        found = [self._values[:rows]] if self._wide else [*self._values[:, :rows]]
+        if self._targets is not None:
+            found.append(self._targets[:rows])
+        if self._rows <= TILE:
+            self._values = None
+        return found
+
+
+class GroupedMatrix(MatrixWriter):
+    """A matrix that goes to the file a row group at a time."""
+
+    def __init__(
+        self, matrix: Matrix, staging: Path, sums: dict[str, str], unfinished: set[MatrixWriter]
+    ) -> None:
+        super().__init__(matrix, staging, sums, unfinished)
+        self._group = RowGroup(matrix)
+
+    def _take(self, batch: NDArray[Any], targets: NDArray[Any] | None) -> None:
+        start = 0
+        while start < len(batch):
+            some = slice(start, start + self._group.room)
+            start = some.stop
+            if self._group.is_whole(batch[some]):
+                self._put([batch[some]])
+                continue
+            self._group.take(batch[some], None if targets is None else targets[some])
+            if not self._group.room:
+                self._put(self._group.columns())
+
+    def _finish(self) -> StoredFile:
+        if self._group.filled:
+            self._put(self._group.columns())
+        return self._end()
+
+    @abstractmethod
+    def _put(self, columns: Sequence[NDArray[Any]]) -> None:
+        """Writes a row group: (rows,) of every column, or of a wide matrix (rows, n)."""
+
+    @abstractmethod
+    def _end(self) -> StoredFile:
+        """Completes the file, all row groups of which are written."""

@@ -1,4 +1,4 @@
-"""What pyarrow writes: a table after the other, large matrices, many weights."""
+"""What pyarrow writes: a table after the other, compressed or wide matrices, many weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runner.store import layout
 from runner.store.files import HashedFile, writing
 from runner.store.matrix.matrix_file import Matrix, MatrixWriter, StoredFile
-from runner.store.matrix.row_group import RowGroup
+from runner.store.matrix.row_group import GroupedMatrix
 from runner.store.matrix.stored import fields
 from runner.store.parquet import columns, open_writer
 
@@ -63,40 +63,40 @@ class TableFile:
                 part.close()
 
 
-class LargeMatrix(MatrixWriter):
-    """A matrix that goes to the file a row group at a time."""
+class TableMatrix(GroupedMatrix):
+    """A matrix that pyarrow writes: compressed, or a column of lists."""
 
-    def __init__(self, matrix: Matrix, staging: Path, sums: dict[str, str]) -> None:
-        super().__init__(matrix, staging, sums)
-        rows, width = matrix.shape
-        columns = fields(matrix.names, width, matrix.dtype)
+    def __init__(
+        self, matrix: Matrix, staging: Path, sums: dict[str, str], unfinished: set[MatrixWriter]
+    ) -> None:
+        super().__init__(matrix, staging, sums, unfinished)
+        columns = fields(matrix.names, matrix.shape[1], matrix.dtype)
         if matrix.target is not None:
             kind = pa.from_numpy_dtype(matrix.target)
             columns.append(pa.field(layout.TARGET, kind, nullable=False))
         schema = pa.schema(columns, metadata=matrix.facts)
         self._file = TableFile(staging, matrix.path, sums, schema, matrix.codec)
-        self._group = RowGroup(schema, width, matrix.dtype, max(1, min(matrix.group, rows)))
 
     def abort(self) -> None:
         """Lets go of the file without finishing it."""
         self._file.abort()
 
-    def _take(self, batch: NDArray[Any], targets: NDArray[Any] | None) -> None:
-        start = 0
-        while start < len(batch):
-            some = slice(start, start + self._group.room)
-            start = some.stop
-            if self._group.is_whole(batch[some]):
-                self._file.write(self._group.around(batch[some]))
-                continue
-            self._group.take(batch[some], None if targets is None else targets[some])
-            if not self._group.room:
-                self._file.write(self._group.table())
+    def _put(self, columns: Sequence[NDArray[Any]]) -> None:
+        schema = self._file.schema
+        parts = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        self._file.write(pa.Table.from_arrays(parts, schema=schema))
 
-    def _finish(self) -> StoredFile:
-        if self._group.filled:
-            self._file.write(self._group.table())
+    def _end(self) -> StoredFile:
         return self._file.close()
+
+
+def _array(column: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Arrow's array over a C-contiguous (rows,), or (rows, n) as lists, without a copy."""
+    values = pa.from_numpy_dtype(column.dtype)
+    flat = pa.Array.from_buffers(values, column.size, [None, pa.py_buffer(column)])
+    if column.ndim == 1:
+        return flat
+    return pa.Array.from_buffers(kind, len(column), [None], children=[flat])
 
 
 def write_parameters(

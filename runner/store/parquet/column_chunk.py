@@ -132,9 +132,13 @@ def lists(kind: str, arrays: Sequence[NDArray[Any]]) -> Chunk:
 
 
 def _bytes(kind: str, values: NDArray[Any]) -> bytes:
-    """Numbers as parquet has them: little-endian, integers of 32 or of 64 bits."""
+    return stored(kind, values).tobytes()
+
+
+def stored(kind: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers as parquet has them: little-endian, integers of 32 or of 64 bits; seldom a copy."""
     target = kind if kind[1] in "48" else f"{kind[0]}4"
-    return values.astype(_dtype(target), copy=False).tobytes()
+    return values.astype(_dtype(target), copy=False)
 
 
 def _dtype(name: str) -> np.dtype[Any]:
@@ -173,12 +177,32 @@ def _short_page(n_values: int, data: bytes) -> Chunk:
 
 
 def _page(n_values: int, data: bytes) -> Chunk:
+    head = header(n_values, data)
+    return Chunk(head + data, facts(n_values, len(head) + len(data)))
+
+
+def header(n_values: int, data: bytes | memoryview) -> bytes:
+    """What stands before the values of a page.
+
+    Args:
+        n_values: how many.
+        data: their bytes in plain encoding, after their levels where they have any.
+    """
     count, size, checksum = thrift.integer(n_values), thrift.integer(len(data)), zlib.crc32(data)
     signed = thrift.integer(checksum - (checksum >> 31 << 32))
-    page = _HEADER % (size, size, signed, count) + data
-    whole = thrift.integer(len(page))
+    return _HEADER % (size, size, signed, count)
+
+
+def facts(n_values: int, size: int) -> bytes:
+    """What the footer says of a column's only page but where it is.
+
+    Args:
+        n_values: how many.
+        size: of the page in bytes, its header included.
+    """
+    whole = thrift.integer(size)
     # Fields 5 to 7 of ColumnMetaData: values, bytes, and bytes compressed.
-    return Chunk(page, b"\x16%b\x16%b\x16%b" % (count, whole, whole))
+    return b"\x16%b\x16%b\x16%b" % (thrift.integer(n_values), whole, whole)
 
 
 def utf8(value: str) -> bytes:
