@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -299,6 +301,29 @@ def test_damage_in_a_large_file_is_found_by_its_pages(
         except DamagedError:
             refused += 1
     assert refused > flips
+
+
+@pytest.mark.parametrize(("width", "codec"), [(3, "none"), (1100, "none"), (3, "zstd")])
+def test_a_codec_that_there_is_not_ends_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, codec: str
+) -> None:
+    """Pyarrow, asked for the name of a codec that damage has made up, aborts."""
+    monkeypatch.setattr("runner.store.layer.LARGE", 0)
+    a = store(tmp_path / "a", {"l": noise(500, width)}, codec=codec)
+    b = store(tmp_path / "b", {"l": noise(500, width, seed=1)}, codec=codec)
+    true = runner.compare(a, b).rows()
+    file = b / "layers" / "00-l.parquet"
+    whole = file.read_bytes()
+    number = {"none": b"\x00", "zstd": b"\x0c"}[codec]
+    found = list(re.finditer(rb"\x15(%b)\x16" % number, whole))
+    assert found
+    for match in found[-3:]:
+        for bit in range(8):
+            data = bytearray(whole)
+            data[match.start(1)] ^= 1 << bit
+            file.write_bytes(data)
+            with contextlib.suppress(DamagedError):
+                assert runner.compare(a, b).rows() == true
 
 
 @pytest.mark.parametrize("width", [1, 40, 1100])

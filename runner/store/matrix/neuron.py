@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from runner.errors import DamagedError
 from runner.store.matrix.stored import StoredMatrix
 from runner.store.parquet import reading
-from runner.store.parquet.pages import copy_plain
+from runner.store.parquet.pages import copy_plain, is_uncompressed
 
 _FIRST_PAGE = 4  # behind the four letters that a parquet file begins with
 
@@ -35,6 +35,8 @@ def neuron(matrix: StoredMatrix, index: int) -> NDArray[Any] | None:
     values = np.empty(rows, dtype=dtype)
     start = 0
     with reading(matrix.path) as file, matrix.path.open("rb", buffering=0) as raw:
+        if not is_uncompressed(raw.fileno(), file.metadata):
+            return None
         for group, count in enumerate(matrix.groups):
             place = _place(file.metadata, group, index)
             if place is None or place[2] != matrix.names[index]:

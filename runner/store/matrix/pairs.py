@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from runner.errors import DamagedError, unreadable
 from runner.store.matrix.stored import StoredMatrix, numbers
 from runner.store.parquet import reading
-from runner.store.parquet.pages import copy_plain
+from runner.store.parquet.pages import copy_plain, is_uncompressed
 
 _HEAD = 1024
 _ROWS = 65536  # taken at a time where the files are cut differently
@@ -138,12 +138,13 @@ class _Bytes:
             self._metadata = file.metadata
         self._file = open(matrix.path, "rb", buffering=0)  # noqa: SIM115 - lives as long as this
         self._size = os.fstat(self._file.fileno()).st_size
+        self._plain = is_uncompressed(self._file.fileno(), self._metadata)
 
     def chunk(self, group: int, columns: range, side: str) -> _Chunk:
         """Reads them."""
         matrix, row_group = self.matrix, self._metadata.row_group(group)
         count = matrix.groups[group] * (matrix.shape[1] if matrix.wide else 1)
-        begin, end, plain = None, 0, True
+        begin, end, plain = None, 0, self._plain
         for column in map(row_group.column, columns):
             first = column.data_page_offset
             first = min(column.dictionary_page_offset or first, first)
@@ -152,7 +153,7 @@ class _Bytes:
             elif first != end:
                 raise DamagedError(matrix.path, "its columns do not follow each other")
             end += column.total_compressed_size
-            plain &= column.compression == "UNCOMPRESSED" and column.num_values == count
+            plain &= column.num_values == count
         if begin is None or not 0 <= begin <= end <= self._size:
             raise DamagedError(matrix.path, "ends too early")
         data = _buffer(f"{side} bytes", end - begin)

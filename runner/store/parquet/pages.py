@@ -8,6 +8,7 @@ declined, and pyarrow reads it. The header is a ``PageHeader`` of parquet-format
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from functools import lru_cache
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_FOOTER_END = 8  # bytes behind the footer: how long it is, and four letters
 
 _NUMBER = rb"([\x80-\xff]{0,4}[\x00-\x7f])"
 
@@ -26,6 +29,25 @@ _HEADER = re.compile(
     rb"\x15\x00\x15%b\x15%b\x15%b\x1c\x15%b\x15\x00\x15\x06\x15\x06(?:\x1c\x00)?\x00\x00"
     % (4 * (_NUMBER,))
 )
+
+
+# The end of a column's name, that it is not compressed, and the type of what comes next.
+_PLAIN = re.compile(rb"(?:_[0-9]+|outputs|inputs|target|element|item)\x15\x00\x16")
+
+
+def is_uncompressed(file: int, metadata: Any) -> bool:
+    """Whether a file's footer says so of every column of every row group.
+
+    pyarrow is not asked: a number of no codec, which damage can leave there, ends the process.
+
+    Args:
+        file: the descriptor of an open file of ours.
+        metadata: what pyarrow has read from its footer.
+    """
+    size = int(metadata.serialized_size)
+    footer = os.pread(file, size, os.fstat(file).st_size - _FOOTER_END - size)
+    pieces = int(metadata.num_row_groups) * int(metadata.num_columns)
+    return len(_PLAIN.findall(footer)) == pieces
 
 
 def copy_plain(chunk: NDArray[np.uint8], values: NDArray[Any], levels: int = 0) -> bool:
