@@ -25,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner.app.compose import compose, hydra_session
 from runner.app.plain import plain
+from runner.errors import ConfigError
 from runner.sweep.compose import Composer, JobConfig
 from runner.sweep.compose.override import read
 from runner.sweep.compose.yaml_text import Template, scalar, sequence
@@ -466,6 +467,10 @@ def test_settings_of_the_sweep(hydra: Hydra, overrides: tuple[str, ...], faster:
     sweep = sweep_of(hydra, *overrides)
     composer = sweep.composer()
     for fixed in ("objective=x", "objective=${oc.env:RUNNER_TEST_SECRET}"):
+        if "SECRET" in fixed and "override_dirname" in overrides[0]:
+            with pytest.raises(ConfigError, match="RUNNER_TEST_SECRET looks like a secret"):
+                composer.compose(0, [fixed])
+            continue
         jobs = [[f"seeds.seed={seed}", fixed] for seed in range(3)]
         fast = [sweep.check(composer, number, job) for number, job in enumerate(jobs)]
         if fixed == "objective=x":

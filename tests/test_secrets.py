@@ -170,12 +170,20 @@ def test_planted(program: Program, arguments: tuple[str, ...], fails: bool) -> N
     assert SECRET[:12] not in shown
 
 
+BY_HYDRA = ("hydra/sweeper=basic", "hydra/launcher=basic")
+
+
 def test_a_directory_gives_no_secret_away(program: Program) -> None:
     env = {"API_TOKEN": SECRET}
     for arguments in (
         ("hydra.run.dir=outputs/${oc.env:API_TOKEN}",),
         ("name=${oc.env:API_TOKEN}", "hydra.run.dir=outputs/${name}"),
         ("-m", "seeds.seed=0,1", "hydra.sweep.dir=outputs/${oc.env:API_TOKEN}"),
+        ("-m", "seeds.seed=0,1", "hydra.sweep.subdir=${oc.env:API_TOKEN}/${hydra.job.num}"),
+        ("-m", "name=${oc.env:API_TOKEN}", "hydra.sweep.subdir=${name}"),
+        ("-m", "name=${oc.env:API_TOKEN}", "hydra.sweep.subdir=${name}", *BY_HYDRA),
+        ("hydra.job_logging.handlers.file.filename=${oc.env:API_TOKEN}.log",),
+        ("name=${oc.env:API_TOKEN}", "hydra.job_logging.formatters.simple.format=${name}"),
     ):
         done = program.start(*arguments, env=env)
         assert done.returncode == 2, done.stderr
@@ -183,6 +191,57 @@ def test_a_directory_gives_no_secret_away(program: Program) -> None:
         assert "API_TOKEN looks like a secret" in line
         assert SECRET[:8] not in line
         assert program.outputs == []
+
+
+@pytest.mark.parametrize("option", ["hydra.sweeper.filter=\"'${oc.env:SECRET}'='x'\"", "resume"])
+def test_an_option_of_a_sweep_gives_no_secret_away(program: Program, option: str) -> None:
+    option = "hydra.sweeper.resume=${oc.env:SECRET}" if option == "resume" else option
+    done = program.start("-m", "seeds.seed=0,1", option, env=ENV)
+    assert done.returncode == 2, done.stderr
+    [line] = done.stderr.splitlines()
+    assert SECRET[:8] not in line
+    assert "${oc.env:SECRET}" in line
+
+
+LOGS = """
+import logging
+
+class Logs:
+    def __init__(self, token):
+        self.token = token
+
+    def forward(self, inputs):
+        logging.getLogger("mine").warning("with %s", self.token)
+        return inputs
+
+def data(token):
+    raise ValueError(f"refused: {token}")
+"""
+
+
+@pytest.mark.parametrize(
+    "others",
+    [(), ("hydra.job.chdir=true",), ("hydra.job.env_copy=[SECRET]",), ("-m", "seeds.seed=0")],
+    ids=" ".join,
+)
+def test_a_log_gives_no_secret_away(program: Program, others: tuple[str, ...]) -> None:
+    (program.folder / "mine.py").write_text(LOGS)
+    layer = "+layers.x={_target_: mine.Logs, token: '${oc.env:SECRET}'}"
+    done = program.start(*others, layer, "trust=[mine]", env=ENV)
+    assert done.returncode == 0, done.stderr
+    assert SECRET[:8] not in done.stdout + done.stderr
+    nowhere_below(program.folder / "outputs")
+    [log] = program.folder.glob("outputs/**/runner.log")
+    assert "with ${oc.env:SECRET}" in log.read_text()
+
+
+def test_data_of_the_readers_that_fail_give_no_secret_away(program: Program) -> None:
+    (program.folder / "mine.py").write_text(LOGS)
+    data = ("data._target_=mine.data", "+data.token=${oc.env:SECRET}", "trust=[mine]")
+    done = program.start(*data, env=ENV)
+    assert done.returncode == 1, done.stderr
+    assert "ValueError: refused: ${oc.env:SECRET}" in done.stderr
+    assert SECRET[:8] not in done.stderr
 
 
 @pytest.mark.parametrize("many", [(), ("-m",)])

@@ -17,7 +17,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from runner.app.lookups import followed, raw_value
+from runner.app.plain import watching_environment
 from runner.errors import ConfigError, UntrustedError, clip
+from runner.job import is_secret_name
 from runner.store import layout
 from runner.store.sweeps import OWN_FILES
 
@@ -73,6 +75,7 @@ def check_hydra(cfg: DictConfig) -> None:
     _check_callbacks(hydra["callbacks"])
     for key in ("job_logging", "hydra_logging"):
         _check_logging(f"hydra.{key}", hydra[key], trust)
+        _check_secrets(f"hydra.{key}", cfg.hydra._get_node(key))
     _check_part("hydra.job.name", hydra["job"]["name"])
     _check_job(hydra["job"])
     subdir = hydra["output_subdir"]
@@ -116,6 +119,15 @@ def _check_logging(key: str, node: Mapping[str, Any], trust: Sequence[Any]) -> N
             raise ConfigError(where, text, "cannot be resolved: write it out")
     if "root" not in node or node.get("version") != 1:
         raise ConfigError(key, "…", "needs version: 1 and a root, as the logging module has it")
+
+
+def _check_secrets(key: str, node: Any) -> None:
+    with watching_environment() as uses:
+        followed(node, key)
+    for name in uses:
+        if is_secret_name(name):
+            problem = f"{name} looks like a secret, and a log tells it: leave it out"
+            raise ConfigError(key, f"${{oc.env:{name}}}", problem)
 
 
 def _check_job(job: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ from omegaconf.errors import OmegaConfBaseException
 from runner.app.allowed import check_hydra, check_job_directory
 from runner.app.folders import add_current_folder, config_directory, plugin_directory
 from runner.app.hints import explain_value, translate
+from runner.app.plain import environment_in
 from runner.app.sources import check_package, checked_sources
 from runner.app.typed import check_overrides, trusted_in
 from runner.errors import ConfigError, UsageError
@@ -100,6 +101,7 @@ class CheckedLoader(ConfigLoaderImpl):
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
         """A configuration, of a job as well; see :func:`runner.app.allowed.check_hydra`."""
         cfg = super().load_configuration(*args, **kwargs)
+        _without_copies(cfg)
         check_hydra(cfg)
         if cfg.get("trust"):
             add_current_folder()  # for callbacks and the like, which Hydra imports by itself
@@ -145,7 +147,16 @@ def _check_place(cfg: DictConfig) -> None:
         sweep, subdir = (OmegaConf.select(cfg, f"hydra.sweep.{key}") for key in ("dir", "subdir"))
     except OmegaConfBaseException as error:
         raise explain_value(error, asked="hydra.sweep.subdir") from None
+    environment_in(cfg, "hydra.sweep.subdir")  # first: what is refused is shown
     check_job_directory(str(sweep), str(subdir))
+
+
+def _without_copies(cfg: DictConfig) -> None:
+    """Has ``hydra.job.env_copy`` name the variables: Hydra stores with each job what they hold."""
+    names = OmegaConf.select(cfg, "hydra.job.env_copy")
+    for name in names if OmegaConf.is_list(names) else ():
+        with read_write(cfg.hydra), open_dict(cfg.hydra):
+            cfg.hydra.job.env_set[name] = f"${{oc.env:{name}}}"
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def _stored(node: Container, raw: Any, resolved: Any) -> Any:
 
 def _stored_child(node: Container, key: Any, raw: Any, value: Any) -> Any:
     if isinstance(raw, str) and "${" in raw:
-        with _watching_environment() as uses:
+        with watching_environment() as uses:
             node._get_node(key)._maybe_dereference_node()  # type: ignore[union-attr]
             child = node[key]
             if isinstance(child, (DictConfig, ListConfig)):
@@ -71,7 +71,7 @@ def environment_in(cfg: DictConfig, key: str) -> list[tuple[str, str]]:
 
     Args:
         cfg: the whole configuration.
-        key: ``hydra.run.dir`` or ``hydra.sweep.dir``.
+        key: ``hydra.run.dir``, ``hydra.sweep.dir``, or ``hydra.sweep.subdir`` of a job.
 
     Raises:
         ConfigError: it cannot be resolved; or a variable looks like a secret, which the name of a
@@ -81,7 +81,7 @@ def environment_in(cfg: DictConfig, key: str) -> list[tuple[str, str]]:
     node = OmegaConf.select(cfg, parent)._get_node(name)
     if node is None or "${" not in str(node._value()):
         return []
-    with _watching_environment() as uses:
+    with watching_environment() as uses:
         try:
             node._maybe_dereference_node(throw_on_resolution_failure=True)
         except OmegaConfBaseException as error:
@@ -105,7 +105,7 @@ def _without(line: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 @contextmanager
-def _watching_environment() -> Iterator[list[str]]:
+def watching_environment() -> Iterator[list[str]]:
     """Collects the names of the environment's variables that are read meanwhile."""
     uses: list[str] = []
 

@@ -22,16 +22,17 @@ from omegaconf.errors import OmegaConfBaseException
 from runner import console, job
 from runner.app.allowed import check_directory, check_log_files
 from runner.app.callbacks import callbacks_of
-from runner.app.compose import compose
+from runner.app.compose import compose, speaking_our_words
 from runner.app.grid import check_size
 from runner.app.hints import explain_value
 from runner.app.instantiate import HydraInstantiate
-from runner.app.plain import plain
+from runner.app.lookups import followed
+from runner.app.plain import environment_in, plain
 from runner.app.single import speaking_of_logging
 from runner.app.summary import Summary
 from runner.app.work import lead_latest_to
 from runner.data.table import paths_from
-from runner.errors import ConfigError, MissingExtraError, UsageError, one_line
+from runner.errors import ConfigError, MissingExtraError, RunnerError, UsageError, one_line
 from runner.job import Job
 from runner.store import layout
 from runner.store.claim import adopt, remove_made
@@ -71,7 +72,8 @@ def run_sweep(
         )
     arguments: Any = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
     if getattr(sweeper, "claims_directory", False):
-        outcome = sweeper.sweep(arguments)
+        with _hiding_options(cfg):
+            outcome = sweeper.sweep(arguments)
         directory, failed = outcome.directory, outcome.failed
     else:
         with speaking_of_logging("hydra.hydra_logging"), redirect_stdout(sys.stderr):
@@ -81,11 +83,25 @@ def run_sweep(
         if cfg.hydra.sweeper._target_ == _BASIC:
             params = [f"{key}={value}" for key, value in (cfg.hydra.sweeper.params or {}).items()]
             check_size([*params, *arguments], loader)
-        directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
+        with speaking_our_words(hydra, overrides):
+            directory, failed = _sweep_elsewhere(sweeper, cfg, arguments)
     callbacks.on_multirun_end(config=cfg, config_name=config_name)
     lead_latest_to(directory)
     console.give(directory)
     return 1 if failed else 0
+
+
+@contextmanager
+def _hiding_options(cfg: Any) -> Iterator[None]:
+    """Takes what the options of a sweep have from the environment out of an error."""
+    try:
+        yield
+    except RunnerError as error:
+        nodes = {key: cfg.hydra._get_node(key) for key in ("sweeper", "launcher")}
+        resolved = {key: followed(node, f"hydra.{key}") for key, node in nodes.items()}
+        raw = {key: OmegaConf.to_container(node) for key, node in nodes.items()}
+        job.Secrets({"hydra": resolved}, {"hydra": raw}).hide_in(error)
+        raise
 
 
 @contextmanager
@@ -113,6 +129,7 @@ def _check_directory(cfg: Any) -> None:
         directory = str(OmegaConf.select(cfg, "hydra.sweep.dir"))
     except OmegaConfBaseException as error:
         raise explain_value(error, asked="hydra.sweep.dir") from None
+    environment_in(cfg, "hydra.sweep.dir")  # first: what is refused is shown
     check_directory("hydra.sweep.dir", directory)
     check_log_files(cfg, "hydra_logging", Path(directory))
 

@@ -5,12 +5,13 @@ from runner.job.job import Job
 from runner.job.objective import value_of
 from runner.job.origin import origin
 from runner.job.plan import Plan, prepare
-from runner.job.secrecy import is_secret_name, literal_secrets
+from runner.job.secrecy import Secrets, is_secret_name, literal_secrets
 
 __all__ = [
     "Job",
     "Plan",
     "Result",
+    "Secrets",
     "execute",
     "is_secret_name",
     "literal_secrets",

@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-import traceback
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner import limits
 from runner.errors import (
-    LayerFailedError,
     clip,
     one_line,
 )
@@ -26,7 +23,7 @@ from runner.job.end import End, alone, begun, fail
 from runner.job.inputs import Inputs
 from runner.job.job import Job
 from runner.job.keeper import Keepers
-from runner.job.log import close_logs_in, log_end, run_log
+from runner.job.log import close_logs_in, hiding_in_logs, log_end, run_log
 from runner.job.origin import origin_of
 from runner.job.plan import Plan, prepare
 from runner.job.size import files_of, out_of_memory
@@ -111,7 +108,8 @@ def execute(
     writer = RunWriter(claim, run_id)
     end = End(writer, begun(job, run_id), facts, ended, put_in_place or alone)
     try:
-        with run_log(claim.directory) if own_log else nullcontext():
+        hide = job.secrets.hide
+        with run_log(claim.directory, hide) if own_log else hiding_in_logs(hide):
             log.info("run %s of %s", run_id, " ".join(job.overrides) or "the defaults")
             _write_hydra_files(claim.directory, job.hydra_files)
             plan = plan or prepare(job, instantiate)
@@ -144,8 +142,6 @@ def _in_our_words(error: BaseException, job: Job, plan: Plan | None) -> BaseExce
     if isinstance(error, MemoryError) and plan is not None:
         return out_of_memory(plan)
     job.secrets.hide_in(error)
-    if isinstance(error, LayerFailedError) and error.__cause__ is not None:
-        error.trace = job.secrets.hide("".join(traceback.format_exception(error.__cause__)))
     return error
 
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import WriteError
 
+Hide = Callable[[str], str]
 FILE_NAME = "runner.log"
 _FORMATTER = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s")
 
 
 @contextmanager
-def run_log(directory: Path) -> Iterator[None]:
+def run_log(directory: Path, hide: Hide) -> Iterator[None]:
     """Sends what the process logs, from INFO up, to ``runner.log`` in the directory.
+
+    Args:
+        directory: of the run.
+        hide: gives a text without what came from the environment.
 
     Raises:
         WriteError: the file cannot be made.
     """
     handler = _open(directory)
+    handler.setFormatter(_Hiding(_FORMATTER, hide))
     root = logging.getLogger()
     level, others = root.level, root.handlers[:]
 
@@ -46,6 +52,20 @@ def run_log(directory: Path) -> Iterator[None]:
         handler.close()
 
 
+@contextmanager
+def hiding_in_logs(hide: Hide) -> Iterator[None]:
+    """The same secrecy for the handlers that somebody else (Hydra) has set up."""
+    handlers = logging.getLogger().handlers[:]
+    before = [handler.formatter for handler in handlers]
+    for handler in handlers:
+        handler.setFormatter(_Hiding(handler.formatter or logging.Formatter(), hide))
+    try:
+        yield
+    finally:
+        for handler, formatter in zip(handlers, before, strict=True):
+            handler.setFormatter(formatter)
+
+
 def log_end(directory: Path, text: str) -> None:
     """Adds to ``runner.log`` how a run ended badly; the terminal is told of it elsewhere.
 
@@ -57,6 +77,18 @@ def log_end(directory: Path, text: str) -> None:
         handler.handle(logging.LogRecord("runner", logging.ERROR, "", 0, text, None, None))
     finally:
         handler.close()
+
+
+class _Hiding(logging.Formatter):
+    """What another one gives, without what came from the environment."""
+
+    def __init__(self, inner: logging.Formatter, hide: Hide) -> None:
+        super().__init__()
+        self._inner = inner
+        self._hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._hide(self._inner.format(record))
 
 
 class _Strict(logging.FileHandler):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.errors import ConfigError, RunnerError
+from runner.errors import ConfigError, LayerFailedError, RunnerError
 
 _WORDS = r"secret|token|passw(?:or)?d|passphrase|(?:api|access|private)[_-]?key|credentials?"
 _SECRET = re.compile(_WORDS, re.IGNORECASE)
@@ -44,7 +45,9 @@ class Secrets:
         return text
 
     def hide_in(self, error: BaseException) -> None:
-        """The same for an error of ours, in place."""
+        """The same for an error of ours, in place; of the reader's code, for its traceback too."""
+        if isinstance(error, LayerFailedError) and error.__cause__ is not None:
+            error.trace = self.hide("".join(traceback.format_exception(error.__cause__)))
         if not isinstance(error, RunnerError) or self._stored == self._config:
             return
         if isinstance(error, ConfigError):

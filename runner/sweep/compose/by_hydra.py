@@ -15,7 +15,7 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from runner.app.allowed import check_job_directory, check_log_files
-from runner.app.plain import plain
+from runner.app.plain import environment_in, hidden, plain
 from runner.app.single import is_usual
 
 
@@ -72,6 +72,7 @@ def compose_by_hydra(
     try:
         known.set_config(cfg)
         sweep, subdir = (str(OmegaConf.select(cfg, f"hydra.sweep.{k}")) for k in ("dir", "subdir"))
+        pairs = environment_in(cfg, "hydra.sweep.subdir")  # first: what is refused is shown
         check_job_directory(sweep, subdir)
         directory = os.path.join(sweep, subdir)
         with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
@@ -84,7 +85,7 @@ def compose_by_hydra(
         if cfg.hydra.output_subdir is not None:
             files = {
                 "config.yaml": OmegaConf.to_yaml(task),
-                "hydra.yaml": OmegaConf.to_yaml(copy.deepcopy(known.cfg)),
+                "hydra.yaml": hidden(OmegaConf.to_yaml(copy.deepcopy(known.cfg)), pairs),
                 "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
             }
         # Hydra calls the application with these variables set.
