@@ -140,7 +140,7 @@ def test_refused_in_a_file(program: Program, name: str, text: str, words: tuple[
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "Empty"), ("a,b\n", "empty"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
+    [("", "the table is empty"), ("a,b\n", "empty"), ("a,b\n1,x\n", "b"), ("a,b\n1,\n", "b")],
 )
 def test_a_table_that_cannot_be_fed(program: Program, text: str, word: str) -> None:
     (program.folder / "t.csv").write_text(text)
