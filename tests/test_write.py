@@ -159,9 +159,9 @@ def test_layers_may_begin_at_the_same_moment(
     both = threading.Barrier(2, timeout=5)
     mkdir = Path.mkdir
 
-    def together(path: Path) -> None:
+    def together(path: Path, *, exist_ok: bool = False) -> None:
         both.wait()
-        mkdir(path)
+        mkdir(path, exist_ok=exist_ok)
 
     monkeypatch.setattr(Path, "mkdir", together)
 

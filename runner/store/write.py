@@ -47,7 +47,6 @@ class RunWriter:
         self.sums: dict[str, str] = {}
         self.complete = False
         self._open: set[MatrixWriter] = set()
-        self._folder_made = False
         with writing(self.staging):
             self.staging.mkdir()
 
@@ -154,12 +153,9 @@ class RunWriter:
                 layout.FACT_DTYPE: np.dtype(dtype).name,
             }
         )
-        if not self._folder_made:
-            folder = self.staging / layout.LAYERS_FOLDER
-            # The lanes begin their first layers at the same moment.
-            with writing(folder), contextlib.suppress(FileExistsError):
-                folder.mkdir()
-            self._folder_made = True
+        folder = self.staging / layout.LAYERS_FOLDER
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
         kept = np.dtype(dtype)
         return self._begin(
             Matrix(
