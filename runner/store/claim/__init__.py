@@ -129,7 +129,7 @@ def make(directory: Path, made: list[Path]) -> None:
     for attempt in range(_ATTEMPTS):
         try:
             if not os.path.isdir(os.path.dirname(directory)):
-                make_parents(directory, made)
+                _make_parents(directory, made)
             directory.mkdir()
         except FileNotFoundError:
             # Somebody has just taken away a parent that was empty.
@@ -140,7 +140,7 @@ def make(directory: Path, made: list[Path]) -> None:
             return
 
 
-def make_parents(directory: Path, made: list[Path]) -> None:
+def _make_parents(directory: Path, made: list[Path]) -> None:
     """Makes the folders that a directory needs above it; notes in ``made`` those it makes."""
     for parent in reversed(directory.parents):
         if not os.path.isdir(parent):
