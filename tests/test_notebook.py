@@ -119,6 +119,19 @@ def test_by_hydras_own_way(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
+def _goes_well(code: str, folder: Path) -> None:
+    """A program of its own ends well, and in silence."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_inside_an_application_of_hydras(tmp_path: Path) -> None:
     """Somebody else's Hydra goes on working, with its own version base and configuration."""
     (tmp_path / "conf").mkdir()
@@ -133,15 +146,7 @@ def test_inside_an_application_of_hydras(tmp_path: Path) -> None:
         "    names = ConfigStore.instance().list('')\n"
         "    assert not [n for n in names if n.startswith('schema')], names\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    _goes_well(code, tmp_path)
 
 
 def test_from_several_threads(tmp_path: Path) -> None:
@@ -159,12 +164,4 @@ def test_from_several_threads(tmp_path: Path) -> None:
         "assert [len(log) for log in logs] == [3] * 16\n"
         "assert [finding for run in runs for finding in verify(run.path)] == []\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    _goes_well(code, tmp_path)
