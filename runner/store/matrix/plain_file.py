@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.store.files import HashedFile, writing
+from runner.store.files import writing
+from runner.store.hashed_file import HashedFile
 from runner.store.layout import TARGET, Names
 from runner.store.matrix.matrix_file import Matrix, MatrixWriter, StoredFile, kind_of
 from runner.store.matrix.row_group import GroupedMatrix

@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runner.store import layout
-from runner.store.files import HashedFile, writing
+from runner.store.files import writing
+from runner.store.hashed_file import HashedFile
 from runner.store.matrix.matrix_file import Matrix, MatrixWriter, StoredFile
 from runner.store.matrix.row_group import GroupedMatrix
 from runner.store.matrix.stored import fields

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from runner.__main__ import main
-from runner.store import files
+from runner.store import files, hashed_file
 from runner.store.parquet import column_chunk
 
 
@@ -32,7 +32,8 @@ def without_fsync() -> None:
 def without_checksums() -> None:
     """No file is hashed, no page has its checksum. The digests of the outputs stay."""
     no_hashes = SimpleNamespace(sha256=lambda _=b"": _NoHash(), file_digest=lambda *_: _NoHash())
-    vars(files)["hashlib"] = no_hashes
+    for module in (files, hashed_file):
+        vars(module)["hashlib"] = no_hashes
     vars(column_chunk)["zlib"] = SimpleNamespace(crc32=lambda _: 0)
 
 
